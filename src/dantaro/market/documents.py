@@ -1,0 +1,154 @@
+"""Parts as compressed columnar documents.
+
+A document is a set of named tables of frozen rows. It is encoded column by column as JSON (floats as
+the shortest text that reads back to the same binary64) and compressed with zstd. Encoding the same
+rows gives the same bytes, so a document's SHA-256 tells whether anything changed.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from functools import cache
+from types import UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+import orjson
+import zstandard
+
+from dantaro.errors import DocumentInvalid
+from dantaro.market import results
+from dantaro.market.results import PartKind
+
+SCHEMA_VERSION = 1
+
+TABLES: Mapping[PartKind, Mapping[str, type]] = {
+    PartKind.RECOMMENDATIONS: {
+        "features": results.MarketFeatures,
+        "scores": results.Score,
+        "sets": results.RankedSetSummary,
+    },
+    PartKind.RATINGS: {"ratings": results.Rating},
+    PartKind.LEVELS: {"bands": results.Bands, "levels": results.Level},
+    PartKind.MARKET_STATUS: {"status": results.MarketStatus},
+    PartKind.EXCLUSIONS: {"exclusions": results.Exclusion},
+    PartKind.PREMIUM: {"premium": results.Premium},
+    PartKind.PRICES: {"prices": results.Price},
+}
+
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One part's content: its tables, each a tuple of the row type that `TABLES` names."""
+
+    kind: PartKind
+    tables: Mapping[str, tuple[object, ...]]
+
+    def rows(self, row_type: type[_T]) -> tuple[_T, ...]:
+        """The rows of the table whose row type is `row_type`."""
+        for table, its_type in TABLES[self.kind].items():
+            if its_type is row_type:
+                return cast(tuple[_T, ...], self.tables[table])
+        raise KeyError(f"{self.kind} has no table of {row_type.__name__}")
+
+
+def document(kind: PartKind, *tables: Sequence[object]) -> Document:
+    """A document of `kind` from its tables, in the order of `TABLES`."""
+    names = TABLES[kind]
+    if len(tables) != len(names):
+        raise ValueError(f"{kind} has the tables {', '.join(names)}; got {len(tables)}")
+    return Document(kind, {n: tuple(rows) for n, rows in zip(names, tables, strict=True)})
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedDocument:
+    """A document's bytes as stored, and the SHA-256 of its uncompressed content (hex)."""
+
+    kind: PartKind
+    schema_version: int
+    sha256: str
+    body: bytes
+
+
+def encode(content: Document) -> EncodedDocument:
+    """Encode `content`; equal documents give equal bytes.
+
+    Raises:
+        DocumentInvalid: a figure is NaN or infinite (it must be None with a reason).
+    """
+    plain = orjson.dumps(
+        {name: _columns(content, name, rows) for name, rows in content.tables.items()},
+        option=orjson.OPT_SORT_KEYS,
+    )
+    body = zstandard.ZstdCompressor(level=9).compress(plain)
+    return EncodedDocument(content.kind, SCHEMA_VERSION, hashlib.sha256(plain).hexdigest(), body)
+
+
+def decode(kind: PartKind, schema_version: int, body: bytes) -> Document:
+    """Decode a stored document.
+
+    Raises:
+        DocumentInvalid: the bytes are torn or the schema version is not one this code reads.
+    """
+    if schema_version != SCHEMA_VERSION:
+        raise DocumentInvalid(
+            f"{kind} document has schema {schema_version}; this reads {SCHEMA_VERSION}"
+        )
+    try:
+        loaded = orjson.loads(zstandard.ZstdDecompressor().decompress(body))
+        return Document(
+            kind, {name: _rows(row_type, loaded[name]) for name, row_type in TABLES[kind].items()}
+        )
+    except (zstandard.ZstdError, orjson.JSONDecodeError, KeyError, ValueError, TypeError) as error:
+        raise DocumentInvalid(f"{kind} document cannot be read: {error}") from error
+
+
+def _columns(content: Document, table: str, rows: tuple[object, ...]) -> dict[str, list[object]]:
+    row_type = TABLES[content.kind][table]
+    columns: dict[str, list[object]] = {}
+    for name in _converters(row_type):
+        column = columns[name] = [getattr(row, name) for row in rows]
+        if not all(map(_is_finite, column)):
+            raise DocumentInvalid(
+                f"{content.kind}.{table}.{name} holds a number that is not finite"
+            )
+    return columns
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    return True
+
+
+def _rows(row_type: type, columns: dict[str, list[Any]]) -> tuple[object, ...]:
+    converters = _converters(row_type)
+    series = [
+        column if (convert := converters[name]) is None else [convert(value) for value in column]
+        for name, column in ((name, columns[name]) for name in converters)
+    ]
+    return tuple(row_type(*values) for values in zip(*series, strict=True))
+
+
+@cache
+def _converters(row_type: type) -> dict[str, Callable[[Any], object] | None]:
+    """For each field, in order, what turns its JSON value back into its type (None: nothing to do)."""
+    hints = get_type_hints(row_type)
+    return {item.name: _converter(hints[item.name]) for item in fields(row_type)}
+
+
+def _converter(hint: Any) -> Callable[[Any], object] | None:
+    if get_origin(hint) in (UnionType, Union):
+        inner = next(filter(None, map(_converter, get_args(hint))), None)
+        return None if inner is None else lambda value: None if value is None else inner(value)
+    if get_origin(hint) is tuple:
+        return tuple
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint
+    return None
