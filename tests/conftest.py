@@ -36,9 +36,9 @@ def _loopback_only() -> Iterator[None]:
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
 
     def refuse(sock: socket.socket, address: object) -> None:
-        if sock.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple):
-            if not _is_loopback(address[0]):
-                raise RuntimeError(f"a test tried to reach {address}: only loopback is allowed")
+        remote = sock.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple)
+        if remote and not _is_loopback(address[0]):  # type: ignore[index]  # a tuple, by the above
+            raise RuntimeError(f"a test tried to reach {address}: only loopback is allowed")
 
     def guarded_connect(sock: socket.socket, address: object) -> None:
         refuse(sock, address)
