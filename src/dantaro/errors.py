@@ -3,6 +3,7 @@
     DantaroError
     |-- ConfigurationError          fix the configuration; retrying cannot help
     |   |-- SettingError            a DANTARO_* variable or TOML key is unknown or invalid
+    |   |-- InvalidSettings         several of them are; carries each
     |   |-- OriginMismatch          the venue's data origin is not the store's
     |   |-- ClockMismatch           the venue's clock is behind what the store already holds
     |   |-- SchemaMismatch          the database schema is not this version's
@@ -47,6 +48,14 @@ class SettingError(ConfigurationError):
         self.value = value
         self.allowed = allowed
         super().__init__(f"{setting}={value!r} is not valid: {allowed}")
+
+
+class InvalidSettings(ConfigurationError):
+    """Several settings are unknown or invalid; `errors` has each, the message names all."""
+
+    def __init__(self, errors: Sequence[SettingError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(map(str, errors)))
 
 
 class OriginMismatch(ConfigurationError):
