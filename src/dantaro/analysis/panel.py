@@ -1,0 +1,424 @@
+"""Candles of many markets as one set of arrays `[markets, candles]`, with the rules for what is missing.
+
+**Columns.** `opened_at_ms` are consecutive closed slots that end at the last candle closed at `now`.
+Every row is right-aligned in them: the last column holds the newest candle that its exchange could
+have, older candles follow to the left without a hole, and the rest is a left pad of NaN.
+
+**What is missing, and what becomes of it**
+
+* *Quiet candle*: the market has no candle in a slot in which another market of its exchange has one.
+  Nothing traded, so the slot is filled with the last close and zero volume.
+* *Hole*: more than `fill_limit` quiet candles in a row. Nobody can say that the market was merely
+  quiet for so long, so nothing is filled and only the candles after the hole are kept (`truncated`).
+* *Outage*: no market of the exchange has a candle in a slot, although some had one before. The feed
+  was dead, and a dead feed is never filled: the slot does not exist for that exchange. When every
+  exchange of the panel lacks it, the column is dropped; when others have it, the rows of the dead
+  exchange close ranks to the right, and `axes` holds the times of their columns. Such rows stay
+  contiguous, at the price that a column older than the outage holds an older candle than in the
+  rows of other exchanges.
+* *Dead tail*: an outage that has not ended. The rows of the exchange end with its newest candle,
+  and `as_of_ms` says when that was. `opened_at_ms` still ends at the last closed slot.
+* *Stale*: a market whose newest candle is more than `fill_limit` slots old has an empty row
+  (`start` = number of columns), whether it is silent, dead or delisted.
+
+Outages are recognised from all series given, also those of markets that are not in the panel.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dantaro.market.markets import Market
+from dantaro.market.timeframes import DAILY, DAY_MS, Timeframe
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Recorded candles of one market, `[n]` each: aligned, strictly ascending, finite.
+
+    `opened_at_ms` in UTC milliseconds, prices in quote currency, `volume` in base currency.
+    """
+
+    opened_at_ms: IntArray
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Candles of M markets in C columns; see the module for how gaps are treated.
+
+    Attributes:
+        markets: the rows.
+        timeframe: length of a candle.
+        opened_at_ms: int64[C], opening times of the columns, ascending.
+        open, high, low, close, volume: float64[M, C], C-contiguous. NaN is only a left pad, so
+            `array[i, start[i]:]` is finite and contiguous.
+        recorded: bool[M, C], False in the pad and for a filled quiet candle.
+        start: int64[M], first finite column; C for an empty row.
+        listed_slots: int64[M], slots from the market's first known candle to the last closed one.
+        quiet_share: float64[M], share of filled candles in the finite part (0 for an empty row).
+        truncated: bool[M], True where a hole cut older candles off.
+        last_recorded_ms: int64[M], opening time of the newest recorded candle; -1 if there is none.
+            After `rolling_days` or `aggregate` it is still that of the candles they were made from.
+        axes: exchange -> int64[C], opening times of its rows' columns, for those exchanges alone
+            whose rows do not follow `opened_at_ms`.
+    """
+
+    markets: tuple[Market, ...]
+    timeframe: Timeframe
+    opened_at_ms: IntArray
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+    recorded: BoolArray
+    start: IntArray
+    listed_slots: IntArray
+    quiet_share: FloatArray
+    truncated: BoolArray
+    last_recorded_ms: IntArray
+    axes: Mapping[str, IntArray] = field(default_factory=dict)
+
+    def axis(self, exchange: str) -> IntArray:
+        """int64[C]: the opening times of the columns in the rows of `exchange`."""
+        return self.axes.get(exchange, self.opened_at_ms)
+
+    @property
+    def as_of_ms(self) -> IntArray:
+        """int64[M]: the closing time of each row's newest candle; -1 for an empty row."""
+        columns = self.opened_at_ms.size
+        closed = [
+            int(self.axis(market.exchange)[-1]) + self.timeframe.milliseconds if columns else -1
+            for market in self.markets
+        ]
+        return np.where(self.start < columns, np.array(closed, dtype=np.int64), -1)
+
+
+def default_fill_limit(timeframe: Timeframe) -> int:
+    """Quiet candles in a row that may be filled: one day of them, at least three."""
+    return max(3, DAY_MS // timeframe.milliseconds)
+
+
+def build_panel(
+    markets: Sequence[Market],
+    series: Mapping[str, Series],
+    timeframe: Timeframe,
+    *,
+    now_ms: int,
+    candles: int,
+    fill_limit: int | None = None,
+) -> Panel:
+    """The newest `candles` slots that are closed at `now_ms`, by the gap rules of this module.
+
+    `series` maps `Market.key` to the recorded candles; a market without one has an empty row, and
+    candles that are not closed at `now_ms` are left out. The panel has `candles` columns less those
+    dropped as outages. `fill_limit` is in slots (None: `default_fill_limit`).
+    """
+    limit = default_fill_limit(timeframe) if fill_limit is None else fill_limit
+    step = timeframe.milliseconds
+    last_ms = timeframe.last_closed(now_ms=now_ms)
+    first_ms = last_ms - (candles - 1) * step
+    grid = np.arange(first_ms, last_ms + step, step, dtype=np.int64)
+    known = _known_slots(series, first_ms, last_ms, step, candles)
+    alive = np.logical_or.reduce(list(known.values())) if known else np.zeros(candles, dtype=bool)
+    opened_at_ms = _common_axis(grid, alive)
+    exchanges = {market.exchange for market in markets}
+    axes = {name: _own_axis(grid, known.get(name), opened_at_ms.size, step) for name in exchanges}
+
+    columns = opened_at_ms.size
+    values = np.full((5, len(markets), columns), np.nan)
+    listed = np.zeros(len(markets), dtype=np.int64)
+    newest = np.full(len(markets), -1, dtype=np.int64)
+    for row, market in enumerate(markets):
+        candles_of = series.get(market.key)
+        if candles_of is None:
+            continue
+        times = candles_of.opened_at_ms
+        first, end = np.searchsorted(times, (first_ms, last_ms + 1))
+        if end == 0:
+            continue
+        listed[row] = (last_ms - int(times[0])) // step + 1
+        newest[row] = times[end - 1]
+        places = np.searchsorted(axes[market.exchange], times[first:end])
+        values[0, row, places] = candles_of.open[first:end]
+        values[1, row, places] = candles_of.high[first:end]
+        values[2, row, places] = candles_of.low[first:end]
+        values[3, row, places] = candles_of.close[first:end]
+        values[4, row, places] = candles_of.volume[first:end]
+    recorded = ~np.isnan(values[3])
+    start, truncated = _starts(recorded, newest < last_ms - limit * step, limit)
+    _fill(values, recorded, start)
+    return _panel(
+        markets,
+        timeframe,
+        opened_at_ms,
+        values,
+        recorded=recorded,
+        start=start,
+        listed_slots=listed,
+        truncated=truncated,
+        last_recorded_ms=newest,
+        axes=axes,
+    )
+
+
+def rolling_days(hourly: Panel, *, days: int) -> Panel:
+    """Windows of 24 hours, the newest ending with each row's last candle: `[M, <= days]`.
+
+    A window is the first open, the highest high, the lowest low, the last close and the summed
+    volume of its hours; it equals the daily candle when the last hour closes at 00:00 UTC. A window
+    counts only if the row covers it from its first hour on (but hours of an outage do not exist),
+    so the oldest, partial one is part of the pad. `opened_at_ms` are the windows' starts.
+    """
+    return _resample(hourly, DAILY, aligned=False, periods=days)
+
+
+def aggregate(panel: Panel, timeframe: Timeframe) -> Panel:
+    """Candles of a longer timeframe, aligned on UTC, complete ones only.
+
+    Raises:
+        ValueError: `timeframe` is not a multiple of the panel's.
+    """
+    if timeframe.milliseconds % panel.timeframe.milliseconds:
+        raise ValueError(f"{panel.timeframe} candles do not add up to {timeframe}")
+    if panel.opened_at_ms.size == 0:
+        return _resample(panel, timeframe, aligned=True, periods=0)
+    span = int(panel.opened_at_ms[-1] - panel.opened_at_ms[0]) + panel.timeframe.milliseconds
+    return _resample(panel, timeframe, aligned=True, periods=span // timeframe.milliseconds)
+
+
+def select(panel: Panel, keep: BoolArray) -> Panel:
+    """The rows where `keep` (bool[M]) is True, in the same columns."""
+    rows = np.flatnonzero(keep)
+    return replace(
+        panel,
+        markets=tuple(panel.markets[row] for row in rows),
+        open=panel.open[rows],
+        high=panel.high[rows],
+        low=panel.low[rows],
+        close=panel.close[rows],
+        volume=panel.volume[rows],
+        recorded=panel.recorded[rows],
+        start=panel.start[rows],
+        listed_slots=panel.listed_slots[rows],
+        quiet_share=panel.quiet_share[rows],
+        truncated=panel.truncated[rows],
+        last_recorded_ms=panel.last_recorded_ms[rows],
+    )
+
+
+def _known_slots(
+    series: Mapping[str, Series], first_ms: int, last_ms: int, step: int, candles: int
+) -> dict[str, BoolArray]:
+    """For each exchange, the slots of the grid in which at least one of its markets has a candle."""
+    known: dict[str, BoolArray] = {}
+    for key, candles_of in series.items():
+        times = candles_of.opened_at_ms
+        inside = times[slice(*np.searchsorted(times, (first_ms, last_ms + 1)))]
+        exchange = key.partition(":")[0]
+        slots = known.setdefault(exchange, np.zeros(candles, dtype=bool))
+        slots[(inside - first_ms) // step] = True
+    return known
+
+
+def _common_axis(grid: IntArray, alive: BoolArray) -> IntArray:
+    """The grid without the outages of all exchanges: gaps between two slots that are alive."""
+    found = np.flatnonzero(alive)
+    if found.size == 0:
+        return grid
+    keep = alive.copy()
+    keep[: found[0]] = True
+    keep[found[-1] :] = True
+    return grid[keep]
+
+
+def _own_axis(grid: IntArray, known: BoolArray | None, columns: int, step: int) -> IntArray:
+    """The exchange's own slots, right-aligned; continued to the left where it has none."""
+    times = grid[known] if known is not None and known.any() else grid[-1:] + step
+    lead = columns - times.size
+    before = times[0] + step * np.arange(-lead, 0, dtype=np.int64)
+    return np.concatenate((before, times))[:columns] if lead >= 0 else times[-columns:]
+
+
+def _starts(recorded: BoolArray, stale: BoolArray, limit: int) -> tuple[IntArray, BoolArray]:
+    """First usable column of each row, and whether a hole cut the row."""
+    rows, columns = recorded.shape
+    places = np.arange(columns, dtype=np.int64)
+    newest = np.maximum.accumulate(np.where(recorded, places, -1), axis=1)
+    # A recorded candle whose predecessor is too far away begins a new part of the row.
+    previous = np.concatenate((np.full((rows, 1), -1, dtype=np.int64), newest[:, :-1]), axis=1)
+    begins = recorded & ((previous < 0) | (places - previous - 1 > limit))
+    start = np.where(begins, places, -1).max(axis=1, initial=-1)
+    truncated = begins.sum(axis=1) > 1
+    empty = stale | (start < 0)
+    return np.where(empty, columns, start), truncated & ~empty
+
+
+def _fill(values: NDArray[np.float64], recorded: BoolArray, start: IntArray) -> None:
+    """Fill quiet candles from `start` on, and clear what lies before it, in place."""
+    columns = recorded.shape[1]
+    places = np.arange(columns, dtype=np.int64)
+    used = places >= start[:, None]
+    quiet = used & ~recorded
+    newest = np.maximum.accumulate(np.where(recorded, places, 0), axis=1)
+    row, column = np.nonzero(quiet)
+    last_close = values[3][row, newest[row, column]]
+    for prices in values[:4]:
+        prices[row, column] = last_close
+        prices[~used] = np.nan
+    values[4][row, column] = 0.0
+    values[4][~used] = np.nan
+    recorded &= used
+
+
+def _panel(
+    markets: Sequence[Market],
+    timeframe: Timeframe,
+    opened_at_ms: IntArray,
+    values: NDArray[np.float64],
+    *,
+    recorded: BoolArray,
+    start: IntArray,
+    listed_slots: IntArray,
+    truncated: BoolArray,
+    last_recorded_ms: IntArray,
+    axes: Mapping[str, IntArray],
+) -> Panel:
+    length = opened_at_ms.size - start
+    quiet = length - recorded.sum(axis=1)
+    return Panel(
+        markets=tuple(markets),
+        timeframe=timeframe,
+        opened_at_ms=opened_at_ms,
+        open=values[0],
+        high=values[1],
+        low=values[2],
+        close=values[3],
+        volume=values[4],
+        recorded=recorded,
+        start=start,
+        listed_slots=listed_slots,
+        quiet_share=np.where(length > 0, quiet / np.maximum(length, 1), 0.0),
+        truncated=truncated,
+        last_recorded_ms=last_recorded_ms,
+        axes={name: axis for name, axis in axes.items() if not np.array_equal(axis, opened_at_ms)},
+    )
+
+
+def _resample(panel: Panel, timeframe: Timeframe, *, aligned: bool, periods: int) -> Panel:
+    """Join columns into `periods` longer ones, counted back from each exchange's last whole one."""
+    short, long = panel.timeframe.milliseconds, timeframe.milliseconds
+    exchanges = sorted({market.exchange for market in panel.markets})
+    own = {name: _periods(panel.axis(name), short, long, aligned=aligned) for name in exchanges}
+    common = _periods(panel.opened_at_ms, short, long, aligned=aligned)
+    opened_at_ms = _period_axis(common, periods, long)
+    columns = opened_at_ms.size
+    rows = len(panel.markets)
+    values = np.full((5, rows, columns), np.nan)
+    recorded = np.zeros((rows, columns), dtype=bool)
+    start = np.full(rows, columns, dtype=np.int64)
+    axes: dict[str, IntArray] = {}
+    names = np.array([market.exchange for market in panel.markets], dtype=object)
+    for name in exchanges:
+        bounds = own[name].last(columns)
+        if bounds.opened_at_ms.size == 0:
+            continue
+        axes[name] = _period_axis(bounds, columns, long)
+        members = np.flatnonzero(names == name)
+        _join(panel, members, bounds, values=values, recorded=recorded, start=start)
+    return _panel(
+        panel.markets,
+        timeframe,
+        opened_at_ms,
+        values,
+        recorded=recorded,
+        start=start,
+        listed_slots=panel.listed_slots * short // long,
+        truncated=panel.truncated.copy(),
+        last_recorded_ms=panel.last_recorded_ms.copy(),
+        axes=axes,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Periods:
+    """Longer periods over an axis: their opening times, first columns, and whether the first column
+    is the period's very beginning; `end` is the column after the last period.
+    """
+
+    opened_at_ms: IntArray
+    first: IntArray
+    from_its_beginning: BoolArray
+    end: int
+
+    def last(self, count: int) -> "_Periods":
+        begin = max(0, self.first.size - count)
+        return _Periods(
+            self.opened_at_ms[begin:], self.first[begin:], self.from_its_beginning[begin:], self.end
+        )
+
+
+def _periods(axis: IntArray, short: int, long: int, *, aligned: bool) -> _Periods:
+    """The periods that end by the close of the axis' last column and contain one of its columns."""
+    if axis.size == 0:
+        nothing = np.zeros(0, dtype=np.int64)
+        return _Periods(nothing, nothing, np.zeros(0, dtype=bool), 0)
+    closed_ms = int(axis[-1]) + short
+    anchor_ms = closed_ms - closed_ms % long if aligned else closed_ms
+    end = int(np.searchsorted(axis, anchor_ms))
+    opened = anchor_ms + (axis[:end] - anchor_ms) // long * long
+    opened_at_ms, first = np.unique(opened, return_index=True)
+    return _Periods(opened_at_ms, first, axis[first] == opened_at_ms, end)
+
+
+def _period_axis(periods: _Periods, count: int, long: int) -> IntArray:
+    """Opening times of the last `count` periods, continued to the left where the axis ends."""
+    times = periods.opened_at_ms[-count:] if count else periods.opened_at_ms[:0]
+    if times.size == 0:
+        return times
+    lead = count - times.size
+    return np.concatenate((times[0] + long * np.arange(-lead, 0, dtype=np.int64), times))
+
+
+def _join(
+    panel: Panel,
+    members: IntArray,
+    periods: _Periods,
+    *,
+    values: NDArray[np.float64],
+    recorded: BoolArray,
+    start: IntArray,
+) -> None:
+    """Write the joined candles of the rows `members`, right-aligned, into the output arrays."""
+    count, columns = periods.first.size, recorded.shape[1]
+    begin = columns - count
+    ends = np.append(periods.first[1:], periods.end)
+    rows_start = panel.start[members][:, None]
+    whole = (rows_start < periods.first) | (
+        (rows_start == periods.first) & periods.from_its_beginning
+    )
+    used = slice(0, periods.end)
+    joined = (
+        panel.open[members][:, periods.first],
+        np.maximum.reduceat(panel.high[members, used], periods.first, axis=1),
+        np.minimum.reduceat(panel.low[members, used], periods.first, axis=1),
+        panel.close[members][:, ends - 1],
+        np.add.reduceat(panel.volume[members, used], periods.first, axis=1),
+    )
+    for target, source in zip(values, joined, strict=True):
+        target[members, begin:] = np.where(whole, source, np.nan)
+    traded = np.logical_or.reduceat(panel.recorded[members, used], periods.first, axis=1)
+    recorded[members, begin:] = traded & whole
+    start[members] = columns - whole.sum(axis=1)
