@@ -1,0 +1,123 @@
+"""Upbit: the 200 candles before a time, none for a slot without a trade. Bithumb speaks the same."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from dantaro.market.markets import Market
+from dantaro.market.timeframes import Timeframe
+from dantaro.venues.adapters.base import (
+    MAX_CANDLE_BODY_BYTES,
+    Adapter,
+    Listing,
+    Quote,
+    Window,
+    text_of,
+)
+from dantaro.venues.gateway import Gateway
+from dantaro.venues.rows import (
+    Row,
+    iso_to_milliseconds,
+    not_negative,
+    object_row,
+    positive,
+    rows_of,
+    whole_milliseconds,
+)
+
+# {"market": "KRW-BTC", "candle_date_time_utc": "2018-11-22T13:47:00", "opening_price": 0.02915963,
+#  "high_price": ..., "low_price": ..., "trade_price": ..., "candle_acc_trade_volume": 3.36693173, ...}
+_CANDLE = (
+    "candle_date_time_utc",
+    "opening_price",
+    "high_price",
+    "low_price",
+    "trade_price",
+    "candle_acc_trade_volume",
+)
+
+
+class Upbit(Adapter):
+    """`/v1/market/all`, `/v1/ticker/all`, `/v1/candles/minutes/N`, `/v1/candles/days`."""
+
+    timeframes: Mapping[str, str] = {
+        "1m": "1",
+        "5m": "5",
+        "15m": "15",
+        "30m": "30",
+        "1h": "60",
+        "4h": "240",
+        "1d": "days",
+    }
+    window_candles = 200
+    counts_back = True
+
+    async def listings(self, gateway: Gateway) -> Sequence[Listing | None]:
+        # The parameter was renamed between versions of the documentation; an unknown one is ignored.
+        details = {"isDetails": "true", "is_details": "true"}
+        content = await gateway.call("publicGetMarketAll", details)
+        return [upbit_listing(entry, _flags(entry)) for entry in rows_of(gateway.exchange, content)]
+
+    async def quotes(self, gateway: Gateway, markets: Sequence[Market]) -> Sequence[Quote]:
+        currencies = sorted({market.venue_symbol.split("-")[0] for market in markets})
+        params = {"quote_currencies": ",".join(currencies)}
+        content = await gateway.call("publicGetTickerAll", params)
+        entries = rows_of(gateway.exchange, content)
+        return [quote for quote in map(upbit_quote, entries) if quote is not None]
+
+    async def rows(
+        self, gateway: Gateway, market: Market, timeframe: Timeframe, window: Window
+    ) -> Sequence[Row]:
+        # `to` is exclusive and UTC, so the newest candle of the answer opens before `end_ms`.
+        to = datetime.fromtimestamp(window.end_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        params: dict[str, object] = {
+            "market": market.venue_symbol,
+            "count": window.count,
+            "to": to,
+        }
+        unit = self.timeframes[timeframe.name]
+        if unit == "days":
+            endpoint, params["timeframe"] = "publicGetCandlesTimeframe", "days"
+        else:
+            endpoint = "publicGetCandlesTimeframeUnit"
+            params |= {"timeframe": "minutes", "unit": unit}
+        content = await gateway.call(endpoint, params, max_body_bytes=MAX_CANDLE_BODY_BYTES)
+        return [upbit_row(raw) for raw in rows_of(gateway.exchange, content)]
+
+
+def upbit_row(raw: object) -> Row:
+    """One candle of the form above."""
+    return object_row(raw, _CANDLE, iso_to_milliseconds)
+
+
+def upbit_listing(entry: object, flags: tuple[str, ...]) -> Listing | None:
+    """One entry of `/v1/market/all`; a market that is gone is no longer in it."""
+    venue_symbol = text_of(entry, "market")
+    if venue_symbol is None or venue_symbol.count("-") != 1:
+        return None
+    quote, base = venue_symbol.split("-")
+    return Listing(venue_symbol, base, quote, flags) if base and quote else None
+
+
+def upbit_quote(entry: object) -> Quote | None:
+    """One ticker. Its change rates are against the close at 00:00 UTC, not 24 hours: left out."""
+    venue_symbol = text_of(entry, "market")
+    if venue_symbol is None or not isinstance(entry, dict):
+        return None
+    return Quote(
+        venue_symbol,
+        positive(entry.get("trade_price")),
+        None,
+        not_negative(entry.get("acc_trade_price_24h")),
+        whole_milliseconds((entry.get("timestamp"), entry.get("trade_timestamp"))),
+    )
+
+
+def _flags(entry: object) -> tuple[str, ...]:
+    """`market_event`: {"warning": false, "caution": {"PRICE_FLUCTUATIONS": true, ...}}."""
+    event = entry.get("market_event") if isinstance(entry, dict) else None
+    if not isinstance(event, dict):
+        return ()
+    caution = event.get("caution")
+    cautious = any(v is True for v in caution.values()) if isinstance(caution, dict) else caution
+    flags = (("caution", cautious is True), ("warning", event.get("warning") is True))
+    return tuple(name for name, raised in flags if raised)
