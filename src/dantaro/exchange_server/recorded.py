@@ -142,16 +142,24 @@ def _known(candles: Candles, interval: Interval, window: Window, now_ms: int) ->
 
 
 def _read(path: Path, exchange: str) -> Iterator[tuple[str, Interval, Candles]]:
-    table = _table(path)
-    exchanges, symbols, timeframes = (_codes(path, table, name) for name in _TEXTS)
-    columns = Candles(
-        _numbers(path, table, "ts", np.int64),
-        *(_numbers(path, table, name, np.float64) for name in _FIGURES),
-    )
-    del table
+    if not path.exists():
+        raise _invalid(path, "there is no such file")
+    if not path.is_file():
+        raise _invalid(path, "it is not a file; name one .parquet file")
+    try:
+        with pq.ParquetFile(path, read_dictionary=list(_TEXTS)) as file:
+            _check_columns(path, file)
+            texts = [_codes(path, file, name) for name in _TEXTS]
+            columns = Candles(
+                _numbers(path, file, "ts", np.int64),
+                *(_numbers(path, file, name, np.float64) for name in _FIGURES),
+            )
+    except (pa.ArrowException, OSError) as error:
+        raise _invalid(path, f"it is torn or not a parquet file ({error})") from error
     pa.default_memory_pool().release_unused()
+    exchanges, symbols, timeframes = texts
     wanted = _choose(path, exchanges[1], exchange)
-    for start, stop in _series(exchanges[0], symbols[0], timeframes[0], path):
+    for start, stop in _series(path, [codes for codes, _ in texts]):
         if exchanges[1][exchanges[0][start]] != wanted:
             continue
         symbol = symbols[1][symbols[0][start]]
@@ -164,49 +172,43 @@ def _read(path: Path, exchange: str) -> Iterator[tuple[str, Interval, Candles]]:
         yield _spot_symbol(path, symbol), interval, candles
 
 
-def _table(path: Path) -> pa.Table:
-    if not path.exists():
-        raise _invalid(path, "there is no such file")
-    if not path.is_file():
-        raise _invalid(path, "it is not a file; name one .parquet file")
-    try:
-        with pq.ParquetFile(path) as file:
-            present = set(file.schema_arrow.names)
-            missing = [n for n in (*_TEXTS, "ts", *_FIGURES) if n not in present]
-            if missing:
-                raise _invalid(path, f"the column {', '.join(missing)} is missing")
-            table = file.read(columns=[*_TEXTS, "ts", *_FIGURES])
-    except (pa.ArrowException, OSError) as error:
-        raise _invalid(path, f"it is torn or not a parquet file ({error})") from error
-    if not table.num_rows:
+def _check_columns(path: Path, file: pq.ParquetFile) -> None:
+    present = set(file.schema_arrow.names)
+    missing = [name for name in (*_TEXTS, "ts", *_FIGURES) if name not in present]
+    if missing:
+        raise _invalid(path, f"the column {', '.join(missing)} is missing")
+    if not file.metadata.num_rows:
         raise _invalid(path, "it holds no candle")
-    return table
 
 
-def _codes(path: Path, table: pa.Table, name: str) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """A text column as codes into its distinct values."""
-    column = table.column(name)
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise _invalid(path, f"the column {name} is {kind}, not string")
+def _column(path: Path, file: pq.ParquetFile, name: str) -> pa.ChunkedArray[Any]:
+    """One column; read by itself, so that the whole table is never in memory twice."""
+    column = file.read(columns=[name]).column(name)
     if column.null_count:
         raise _invalid(path, f"the column {name} has {column.null_count} empty values")
-    encoded: Any = pa.concat_arrays(column.dictionary_encode().unify_dictionaries().chunks)
-    codes: npt.NDArray[np.int64] = encoded.indices.to_numpy().astype(np.int64)
+    return column
+
+
+def _codes(path: Path, file: pq.ParquetFile, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """A text column as codes into its distinct values."""
+    column = _column(path, file, name)
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise _invalid(path, f"the column {name} is {kind}, not string")
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    encoded: Any = pa.concat_arrays(column.unify_dictionaries().chunks)
+    codes: npt.NDArray[np.int32] = encoded.indices.to_numpy().astype(np.int32)
     return codes, encoded.dictionary.to_pylist()
 
 
 def _numbers(
-    path: Path, table: pa.Table, name: str, dtype: type[np.int64] | type[np.float64]
+    path: Path, file: pq.ParquetFile, name: str, dtype: type[np.int64] | type[np.float64]
 ) -> Any:
-    column = table.column(name)
+    column = _column(path, file, name)
     expected = pa.from_numpy_dtype(np.dtype(dtype))
     if column.type != expected:
         raise _invalid(path, f"the column {name} is {column.type}, not {expected}")
-    if column.null_count:
-        raise _invalid(path, f"the column {name} has {column.null_count} empty values")
     values = column.to_numpy()
     if dtype is np.float64 and not np.isfinite(values).all():  # no exchange can write NaN in JSON
         raise _invalid(path, f"the column {name} holds a number that is not finite")
@@ -221,22 +223,18 @@ def _choose(path: Path, found: list[str], exchange: str) -> str:
     raise _invalid(path, f"it holds {', '.join(sorted(found))} but not {exchange}")
 
 
-def _series(
-    exchanges: npt.NDArray[np.int64],
-    symbols: npt.NDArray[np.int64],
-    timeframes: npt.NDArray[np.int64],
-    path: Path,
-) -> list[tuple[int, int]]:
+def _series(path: Path, texts: list[npt.NDArray[np.int32]]) -> list[tuple[int, int]]:
     """The row ranges of the single series, each of which must stand together."""
-    changes = np.zeros(len(symbols), np.bool_)
+    length = len(texts[0])
+    changes = np.zeros(length, np.bool_)
     changes[0] = True
-    for codes in (exchanges, symbols, timeframes):
+    for codes in texts:
         changes[1:] |= codes[1:] != codes[:-1]
     starts = np.flatnonzero(changes)
-    keys = set(zip(*(c[starts].tolist() for c in (exchanges, symbols, timeframes)), strict=True))
+    keys = set(zip(*(codes[starts].tolist() for codes in texts), strict=True))
     if len(keys) != len(starts):
         raise _invalid(path, "it is not sorted: the rows of one symbol do not stand together")
-    return list(zip(starts.tolist(), [*starts[1:].tolist(), len(symbols)], strict=True))
+    return list(zip(starts.tolist(), [*starts[1:].tolist(), length], strict=True))
 
 
 def _check_times(
