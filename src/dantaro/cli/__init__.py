@@ -148,7 +148,7 @@ def venue(
         str | None,
         typer.Option(
             help="The exchange's time at the start, `2023-06-01` or `2023-06-01T12:00` (UTC). "
-            "Default: now for a simulated market, the recording's end for recorded candles."
+            "Default: now for a simulated market; for a recording, late enough to have a history."
         ),
     ] = None,
     speed: Annotated[
