@@ -181,7 +181,9 @@ def _check_columns(path: Path, file: pq.ParquetFile) -> None:
         raise _invalid(path, "it holds no candle")
 
 
-def _column(path: Path, file: pq.ParquetFile, name: str) -> pa.ChunkedArray[Any]:
+def _column(
+    path: Path, file: pq.ParquetFile, name: str
+) -> Any:  # a ChunkedArray, which is generic in its stubs only
     """One column; read by itself, so that the whole table is never in memory twice."""
     column = file.read(columns=[name]).column(name)
     if column.null_count:
