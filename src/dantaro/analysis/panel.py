@@ -125,17 +125,22 @@ def build_panel(
     `series` maps `Market.key` to the recorded candles; a market without one has an empty row, and
     candles that are not closed at `now_ms` are left out. The panel has `candles` columns less those
     dropped as outages. `fill_limit` is in slots (None: `default_fill_limit`).
+
+    Raises:
+        ValueError: `candles` is not positive, or a series is not of this timeframe.
     """
+    if candles < 1:
+        raise ValueError(f"a panel has at least one candle, not {candles}")
     limit = default_fill_limit(timeframe) if fill_limit is None else fill_limit
     step = timeframe.milliseconds
     last_ms = timeframe.last_closed(now_ms=now_ms)
     first_ms = last_ms - (candles - 1) * step
     grid = np.arange(first_ms, last_ms + step, step, dtype=np.int64)
-    known = _known_slots(series, first_ms, last_ms, step, candles)
+    known = _known_slots(series, grid, timeframe)
     alive = np.logical_or.reduce(list(known.values())) if known else np.zeros(candles, dtype=bool)
     opened_at_ms = _common_axis(grid, alive)
     exchanges = {market.exchange for market in markets}
-    axes = {name: _own_axis(grid, known.get(name), opened_at_ms.size, step) for name in exchanges}
+    axes = {name: _own_axis(grid, known.get(name), opened_at_ms, step) for name in exchanges}
 
     columns = opened_at_ms.size
     values = np.full((5, len(markets), columns), np.nan)
@@ -220,16 +225,18 @@ def select(panel: Panel, keep: BoolArray) -> Panel:
 
 
 def _known_slots(
-    series: Mapping[str, Series], first_ms: int, last_ms: int, step: int, candles: int
+    series: Mapping[str, Series], grid: IntArray, timeframe: Timeframe
 ) -> dict[str, BoolArray]:
     """For each exchange, the slots of the grid in which at least one of its markets has a candle."""
     known: dict[str, BoolArray] = {}
     for key, candles_of in series.items():
         times = candles_of.opened_at_ms
-        inside = times[slice(*np.searchsorted(times, (first_ms, last_ms + 1)))]
+        inside = times[slice(*np.searchsorted(times, (grid[0], grid[-1] + 1)))]
+        places, beside = np.divmod(inside - grid[0], timeframe.milliseconds)
+        if beside.any():
+            raise ValueError(f"{key}: its candles are not aligned on {timeframe}")
         exchange = key.partition(":")[0]
-        slots = known.setdefault(exchange, np.zeros(candles, dtype=bool))
-        slots[(inside - first_ms) // step] = True
+        known.setdefault(exchange, np.zeros(grid.size, dtype=bool))[places] = True
     return known
 
 
@@ -244,12 +251,15 @@ def _common_axis(grid: IntArray, alive: BoolArray) -> IntArray:
     return grid[keep]
 
 
-def _own_axis(grid: IntArray, known: BoolArray | None, columns: int, step: int) -> IntArray:
+def _own_axis(
+    grid: IntArray, known: BoolArray | None, opened_at_ms: IntArray, step: int
+) -> IntArray:
     """The exchange's own slots, right-aligned; continued to the left where it has none."""
-    times = grid[known] if known is not None and known.any() else grid[-1:] + step
-    lead = columns - times.size
-    before = times[0] + step * np.arange(-lead, 0, dtype=np.int64)
-    return np.concatenate((before, times))[:columns] if lead >= 0 else times[-columns:]
+    if known is None or not known.any():
+        return opened_at_ms
+    times = grid[known]
+    lead = opened_at_ms.size - times.size  # not negative: the common axis holds all of them
+    return np.concatenate((times[0] + step * np.arange(-lead, 0, dtype=np.int64), times))
 
 
 def _starts(recorded: BoolArray, stale: BoolArray, limit: int) -> tuple[IntArray, BoolArray]:
