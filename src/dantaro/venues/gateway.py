@@ -6,7 +6,9 @@ it opens no connection that would have to be closed.
 """
 
 import difflib
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +19,7 @@ from dantaro.errors import ConfigurationError, VenueAnswerInvalid, VenueRateLimi
 from dantaro.market.markets import Origin
 from dantaro.venues.errors import refusal, shorten, translated
 from dantaro.venues.limits import SHARE, UNIT_MILLISECONDS, RateLimiter
+from dantaro.venues.rows import holds_an_empty_list
 from dantaro.venues.session import Announcement, Answer, VenueSession
 
 _max_body_bytes: ContextVar[int | None] = ContextVar("max_body_bytes", default=None)
@@ -29,19 +32,14 @@ class Gateway:
         ConfigurationError: ccxt has no exchange of that id, or `base_url` is not an http(s) origin.
     """
 
-    def __init__(
-        self,
-        exchange: str,
-        *,
-        session: VenueSession,
-        base_url: str | None,
-        options: Mapping[str, object],
-    ) -> None:
+    def __init__(self, exchange: str, *, session: VenueSession, base_url: str | None) -> None:
         self.exchange = exchange
-        self.latest: Answer | None = None
+        self.announcement: Announcement | None = None  # of the latest answer
+        self.venue_now_ms: int | None = None  # the exchange's time at the latest answer, if told
+        self.answered_empty = False  # whether the latest answer carried a list without entries
         self._session = session
         self._base = None if base_url is None else _parse_base_url(exchange, base_url)
-        self.ccxt = _ccxt_class(exchange)({"options": dict(options)})
+        self.ccxt = _ccxt_class(exchange)()
         self.ccxt.apiKey = self.ccxt.secret = self.ccxt.password = None  # nothing private, ever
         if self._base is not None:
             self.ccxt.urls["api"] = replace_origin(self.ccxt.urls["api"], self._base)
@@ -50,10 +48,9 @@ class Gateway:
         self.ccxt.throttle = self.limiter.acquire
         self.ccxt.fetch = self._fetch
 
-    @property
-    def announcement(self) -> Announcement | None:
-        """What the exchange said of itself with its latest answer."""
-        return None if self.latest is None else self.latest.announcement
+    def now_ms(self) -> int:
+        """The exchange's time if it told it, else the system's."""
+        return time.time_ns() // 1_000_000 if self.venue_now_ms is None else self.venue_now_ms
 
     async def call(
         self, endpoint: str, params: Mapping[str, object], *, max_body_bytes: int | None = None
@@ -63,10 +60,15 @@ class Gateway:
         Raises:
             VenueUnavailable | VenueRateLimited | VenueRefused | VenueAnswerInvalid
         """
+        with translated(self.exchange), self.capped(max_body_bytes):
+            return await getattr(self.ccxt, endpoint)(dict(params))
+
+    @contextmanager
+    def capped(self, max_body_bytes: int | None) -> Iterator[None]:
+        """Refuse answers of more than `max_body_bytes` to the calls made inside."""
         token = _max_body_bytes.set(max_body_bytes)
         try:
-            with translated(self.exchange):
-                return await getattr(self.ccxt, endpoint)(dict(params))
+            yield
         finally:
             _max_body_bytes.reset(token)
 
@@ -88,7 +90,7 @@ class Gateway:
                 self.exchange,
                 url,
                 method=method,
-                headers=headers,
+                headers={**(self.ccxt.headers or {}), **(headers or {})},
                 body=None if body is None else body.encode(),
                 max_body_bytes=_max_body_bytes.get(),
             )
@@ -124,7 +126,9 @@ class Gateway:
             raise VenueAnswerInvalid(
                 f"{self.exchange}: {path} answers {shorten(answer.text, 80)!r}, not a list or object"
             )
-        self.latest = answer
+        self.announcement = answer.announcement
+        self.venue_now_ms = answer.venue_now_ms
+        self.answered_empty = holds_an_empty_list(answer.content)
         # Only a stand-in that was asked for by its address may say that no limit applies to it.
         self.limiter.paced = self._base is None or answer.announcement.origin is Origin.LIVE
 

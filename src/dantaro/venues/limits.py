@@ -19,7 +19,7 @@ UNIT_MILLISECONDS: Mapping[str, float] = {
     # Documented: 5 a second, 300 a minute; beyond it, no answer for 10 minutes. ccxt says 20 a second.
     "coinone": 200.0,
     # Documented 150 a second over all public calls; nothing is gained by coming near it.
-    "bithumb": 50.0,
+    "bithumb": 25.0,
 }
 
 _LONGEST_WAIT_SECONDS = 30.0  # longer than this the caller is told instead of kept waiting

@@ -7,16 +7,18 @@ that is not one stays a row, so that validation counts it and says why.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 import orjson
 
 from dantaro.errors import VenueAnswerInvalid
+from dantaro.market.timeframes import Timeframe
 from dantaro.venues.errors import shorten
 
 MAX_ROWS = 5_000  # five times the largest page that any exchange sends
 
 Row = tuple[object, ...]
+_T = TypeVar("_T")
 
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _DIGITS = re.compile(r"[0-9]{1,18}")
@@ -98,6 +100,26 @@ def require_page(exchange: str, rows: Sequence[object]) -> None:
         )
 
 
+def without_other_pages(
+    rows: Sequence[Row], timeframe: Timeframe, start_ms: int, end_ms: int, *, now_ms: int
+) -> list[Row]:
+    """Leave out sound times outside of [start_ms, end_ms): those candles belong to other pages.
+
+    An exchange that is asked for the 200 candles before a time reaches back beyond the window when
+    the market was quiet. A time that is misaligned or in the future is kept: it is a fault to count.
+    """
+    return [
+        row
+        for row in rows
+        if not _is_sound_time(row[0], timeframe, now_ms) or start_ms <= row[0] < end_ms
+    ]
+
+
+def present(values: Iterable[_T | None]) -> list[_T]:
+    """Those of `values` that are not None."""
+    return [value for value in values if value is not None]
+
+
 def positive(value: object) -> float | None:
     """A finite number above zero, or None."""
     number = finite(value)
@@ -131,6 +153,19 @@ def whole_milliseconds(values: Iterable[object]) -> int | None:
         if isinstance(at, int) and not isinstance(at, bool) and 0 < at < 1 << 53:
             return at
     return None
+
+
+def _is_sound_time(at: object, timeframe: Timeframe, now_ms: int) -> TypeGuard[int]:
+    if not isinstance(at, int) or isinstance(at, bool):
+        return False
+    return timeframe.is_aligned(at) and at <= now_ms
+
+
+def holds_an_empty_list(content: object, depth: int = 4) -> bool:
+    """Whether an answer is, or carries within `depth` objects, a list without entries."""
+    if isinstance(content, dict) and depth:
+        return any(holds_an_empty_list(value, depth - 1) for value in content.values())
+    return content == []
 
 
 def _scalar(value: object) -> object:

@@ -46,7 +46,7 @@ class Answer:
     text: str
     content: Any  # the decoded JSON: a list, an object or a scalar; None if it is not JSON
     announcement: Announcement
-    venue_now_ms: int | None  # by the clock header, else by the Date header
+    venue_now_ms: int | None  # by the clock header, else by the Date header; see `_venue_now_ms`
 
 
 class VenueSession:
@@ -78,6 +78,7 @@ class VenueSession:
             VenueAnswerInvalid: a redirect, a body that is too large, torn or (with 2xx) not JSON.
         """
         where = f"{method} {yarl.URL(url, encoded=True).path}"
+        sent = _Sent.now()
         cap = min(max_body_bytes or self._max_body_bytes, self._max_body_bytes)
         try:
             async with self._open().request(
@@ -88,7 +89,7 @@ class VenueSession:
                 allow_redirects=False,
             ) as response:
                 raw = await _read(response, cap, f"{exchange}: {where}")
-                return _answer(exchange, where, response, raw)
+                return _answer(exchange, where, response, raw, sent)
         except TimeoutError as error:
             raise VenueUnavailable(
                 f"{exchange}: no complete answer to {where} within {self._timeout.total:g} s"
@@ -121,7 +122,21 @@ class VenueSession:
         return self._client
 
 
-def _answer(exchange: str, where: str, response: aiohttp.ClientResponse, raw: bytes) -> Answer:
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """When a request left, by the system's clock and by one that never steps."""
+
+    real_ms: int
+    monotonic: float
+
+    @classmethod
+    def now(cls) -> "_Sent":
+        return cls(time.time_ns() // 1_000_000, time.monotonic())
+
+
+def _answer(
+    exchange: str, where: str, response: aiohttp.ClientResponse, raw: bytes, sent: _Sent
+) -> Answer:
     status = response.status
     if 300 <= status < 400:
         target = shorten(response.headers.get("Location", "nowhere"))
@@ -139,7 +154,7 @@ def _answer(exchange: str, where: str, response: aiohttp.ClientResponse, raw: by
         text=text,
         content=_decode(exchange, where, status, raw),
         announcement=announcement,
-        venue_now_ms=_venue_now_ms(announcement, response.headers.get("Date")),
+        venue_now_ms=_venue_now_ms(exchange, announcement, response.headers.get("Date"), sent),
     )
 
 
@@ -190,14 +205,21 @@ def _announcement(exchange: str, headers: Mapping[str, str]) -> Announcement:
     return Announcement(origin, None if clock is None else ClockReading.from_header(clock))
 
 
-def _venue_now_ms(announcement: Announcement, date: str | None) -> int | None:
+def _venue_now_ms(
+    exchange: str, announcement: Announcement, date: str | None, sent: _Sent
+) -> int | None:
+    """The exchange's time when the request left here, so never later than when it read its data.
+
+    A candle that was forming when it was read must not count as closed because the answer took long.
+    """
     try:
         if announcement.clock is not None:
-            return announcement.clock.venue_time(real_ms=time.time_ns() // 1_000_000)
-        return (
-            None
-            if date is None
-            else int(email.utils.parsedate_to_datetime(date).timestamp()) * 1000
-        )
-    except (ValueError, OverflowError):
-        return None
+            return announcement.clock.venue_time(real_ms=sent.real_ms)
+        if date is None:
+            return None
+        elapsed_ms = round((time.monotonic() - sent.monotonic) * 1000)
+        return int(email.utils.parsedate_to_datetime(date).timestamp()) * 1000 - elapsed_ms
+    except (ValueError, OverflowError) as error:
+        if announcement.clock is None:
+            return None  # an unreadable Date header tells no time
+        raise VenueAnswerInvalid(f"{exchange}: {CLOCK_HEADER} is out of range") from error

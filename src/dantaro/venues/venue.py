@@ -1,6 +1,5 @@
 """One exchange as the rest of the system sees it: its markets, tickers and candles."""
 
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,10 +8,10 @@ import structlog
 from dantaro.errors import VenueAnswerInvalid, VenueRefused
 from dantaro.market.markets import Market, Ticker
 from dantaro.market.timeframes import Timeframe
-from dantaro.venues.adapters import FIRST_CLASS
+from dantaro.venues.adapters import adapter_for
 from dantaro.venues.adapters.base import Adapter, Listing, Quote, Window
 from dantaro.venues.gateway import Gateway
-from dantaro.venues.rows import Row, require_page
+from dantaro.venues.rows import Row, present, require_page, without_other_pages
 from dantaro.venues.session import Announcement, VenueSession
 
 _log = structlog.get_logger(__name__)
@@ -40,10 +39,10 @@ class Venue:
     `VenueAnswerInvalid`, and nothing else. Nothing is retried here: the schedule does that.
     """
 
-    def __init__(self, adapter: Adapter, gateway: Gateway) -> None:
+    def __init__(self, adapter: Adapter) -> None:
         self._adapter = adapter
-        self._gateway = gateway
-        self.exchange = gateway.exchange
+        self._gateway = adapter.gateway
+        self.exchange = adapter.exchange
 
     @property
     def announcement(self) -> Announcement | None:
@@ -62,8 +61,10 @@ class Venue:
         Raises:
             VenueAnswerInvalid: also when not one market could be read.
         """
-        listings = await self._adapter.listings(self._gateway)
-        found = {m.symbol: m for m in map(self._market, filter(None, listings)) if m is not None}
+        listings = await self._adapter.listings()
+        read = sorted(present(listings), key=lambda listing: listing.listed)
+        # Of two entries for one symbol the one that is traded comes last, and stays.
+        found = {market.symbol: market for market in present(map(self._market, read))}
         if len(found) < len(listings):
             _log.warning(
                 "venue_markets_unreadable",
@@ -84,9 +85,9 @@ class Venue:
         """
         if not markets:
             return ()
-        quotes = await self._adapter.quotes(self._gateway, markets)
+        quotes = await self._adapter.quotes(markets)
         found = {quote.venue_symbol: quote for quote in quotes}
-        now_ms = self._now_ms()
+        now_ms = self._gateway.now_ms()
         tickers = tuple(self._tickers(markets, found, now_ms))
         if len(tickers) < len(markets):
             _log.info(
@@ -110,19 +111,21 @@ class Venue:
         """
         if not self.supports(timeframe):
             raise VenueRefused(f"{self.exchange}: no candles of {timeframe} aligned on UTC")
-        count = self._adapter.window_candles
+        count = self._adapter.window_candles(timeframe)
         windows = _windows(timeframe, start_ms, end_ms, count)
         for window in reversed(windows) if self._adapter.newest_first else windows:
-            rows = await self._adapter.rows(self._gateway, market, timeframe, window)
+            rows = await self._adapter.rows(market, timeframe, window)
             require_page(self.exchange, rows)
-            latest = self._gateway.latest
             if self._adapter.counts_back:
-                rows = _without_other_pages(rows, timeframe, window, self._now_ms())
+                now_ms = self._gateway.now_ms()
+                rows = without_other_pages(
+                    rows, timeframe, window.start_ms, window.end_ms, now_ms=now_ms
+                )
             yield CandlePage(
                 max(window.start_ms, start_ms),
                 min(window.end_ms, end_ms),
                 tuple(rows),
-                None if latest is None else latest.venue_now_ms,
+                self._gateway.venue_now_ms,
             )
 
     async def close(self) -> None:
@@ -130,7 +133,7 @@ class Venue:
 
     def _market(self, listing: Listing) -> Market | None:
         base, quote = map(self._gateway.currency, (listing.base, listing.quote))
-        if not base or not quote:
+        if not (_is_code(base) and _is_code(quote)):
             return None
         return Market(
             exchange=self.exchange,
@@ -157,11 +160,6 @@ class Venue:
                     now_ms if quote.at_ms is None else quote.at_ms,
                 )
 
-    def _now_ms(self) -> int:
-        latest = self._gateway.latest
-        told = None if latest is None else latest.venue_now_ms
-        return time.time_ns() // 1_000_000 if told is None else told
-
 
 def open_venue(exchange: str, *, session: VenueSession, base_url: str | None = None) -> Venue:
     """The exchange that ccxt calls `exchange`, at its own address or at `base_url`. Does no I/O.
@@ -170,9 +168,12 @@ def open_venue(exchange: str, *, session: VenueSession, base_url: str | None = N
         ConfigurationError: ccxt has no such exchange (the message names near matches), it offers no
             public candles, or `base_url` is not an http(s) address.
     """
-    adapter = FIRST_CLASS[exchange]()
-    gateway = Gateway(exchange, session=session, base_url=base_url, options=adapter.options)
-    return Venue(adapter, gateway)
+    return Venue(adapter_for(Gateway(exchange, session=session, base_url=base_url)))
+
+
+def _is_code(currency: str) -> bool:
+    """A currency code may hold any script, but nothing that a symbol or an address is cut at."""
+    return 0 < len(currency) <= 40 and currency.isprintable() and not set(currency) & set(" /:?#")
 
 
 def _windows(timeframe: Timeframe, start_ms: int, end_ms: int, count: int) -> list[Window]:
@@ -183,25 +184,4 @@ def _windows(timeframe: Timeframe, start_ms: int, end_ms: int, count: int) -> li
     return [
         Window(at, min(at + count * step, last), min(count, (last - at) // step))
         for at in range(first, last, count * step)
-    ]
-
-
-def _without_other_pages(
-    rows: Sequence[Row], timeframe: Timeframe, window: Window, now_ms: int
-) -> list[Row]:
-    """Leave out sound times outside of the window: those candles belong to other pages.
-
-    An exchange that is asked for the 200 candles before a time reaches back beyond the window when
-    the market was quiet. A time that is misaligned or in the future is kept: it is a fault to count.
-    """
-    return [
-        row
-        for row in rows
-        if not (
-            isinstance(row[0], int)
-            and not isinstance(row[0], bool)
-            and timeframe.is_aligned(row[0])
-            and row[0] <= now_ms
-            and not window.start_ms <= row[0] < window.end_ms
-        )
     ]

@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 from dantaro.market.markets import Market
 from dantaro.market.timeframes import Timeframe
 from dantaro.venues.adapters.base import (
-    MAX_CANDLE_BODY_BYTES,
+    TIMEFRAMES,
     Adapter,
     Listing,
     Quote,
     Window,
     text_of,
 )
-from dantaro.venues.gateway import Gateway
 from dantaro.venues.rows import (
     Row,
     change,
     list_row,
     not_negative,
     positive,
+    present,
     rows_of,
     whole_milliseconds,
 )
@@ -27,24 +27,23 @@ from dantaro.venues.rows import (
 class Binance(Adapter):
     """`/api/v3/exchangeInfo`, `/api/v3/ticker/24hr`, `/api/v3/klines`."""
 
-    timeframes: Mapping[str, str] = {
-        name: name for name in ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
-    }
-    window_candles = 1000
+    timeframes: Mapping[str, str] = {name: name for name in TIMEFRAMES}
 
-    async def listings(self, gateway: Gateway) -> Sequence[Listing | None]:
-        content = await gateway.call("publicGetExchangeInfo", {})
-        return [_listing(entry) for entry in rows_of(gateway.exchange, content, "symbols")]
+    def window_candles(self, timeframe: Timeframe) -> int:
+        del timeframe
+        return 1000
 
-    async def quotes(self, gateway: Gateway, markets: Sequence[Market]) -> Sequence[Quote]:
+    async def listings(self) -> Sequence[Listing | None]:
+        # Spot alone: ccxt's own market loading would ask the futures hosts too.
+        content = await self.gateway.call("publicGetExchangeInfo", {})
+        return [_listing(entry) for entry in rows_of(self.exchange, content, "symbols")]
+
+    async def quotes(self, markets: Sequence[Market]) -> Sequence[Quote]:
         del markets  # one call answers for all
-        content = await gateway.call("publicGetTicker24hr", {})
-        entries = rows_of(gateway.exchange, content)
-        return [quote for quote in map(_quote, entries) if quote is not None]
+        content = await self.gateway.call("publicGetTicker24hr", {})
+        return present(map(_quote, rows_of(self.exchange, content)))
 
-    async def rows(
-        self, gateway: Gateway, market: Market, timeframe: Timeframe, window: Window
-    ) -> Sequence[Row]:
+    async def rows(self, market: Market, timeframe: Timeframe, window: Window) -> Sequence[Row]:
         params = {
             "symbol": market.venue_symbol,
             "interval": self.timeframes[timeframe.name],
@@ -52,11 +51,9 @@ class Binance(Adapter):
             "endTime": window.end_ms - 1,
             "limit": window.count,
         }
-        content = await gateway.call(
-            "publicGetKlines", params, max_body_bytes=MAX_CANDLE_BODY_BYTES
-        )
+        content = await self.candle_answer("publicGetKlines", params)
         # Such a row is [time, "open", "high", "low", "close", "volume", closing time, ...].
-        return [list_row(raw, (0, 1, 2, 3, 4, 5)) for raw in rows_of(gateway.exchange, content)]
+        return [list_row(raw, (0, 1, 2, 3, 4, 5)) for raw in rows_of(self.exchange, content)]
 
 
 def _listing(entry: object) -> Listing | None:

@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 from dantaro.market.markets import Market
 from dantaro.market.timeframes import Timeframe
 from dantaro.venues.adapters.base import (
-    MAX_CANDLE_BODY_BYTES,
     Adapter,
     Listing,
     Quote,
     Window,
+    flags_of,
     text_of,
 )
-from dantaro.venues.gateway import Gateway
 from dantaro.venues.rows import (
     Row,
     iso_to_milliseconds,
     not_negative,
     object_row,
     positive,
+    present,
     rows_of,
     whole_milliseconds,
 )
@@ -48,40 +48,36 @@ class Upbit(Adapter):
         "4h": "240",
         "1d": "days",
     }
-    window_candles = 200
     counts_back = True
 
-    async def listings(self, gateway: Gateway) -> Sequence[Listing | None]:
+    def window_candles(self, timeframe: Timeframe) -> int:
+        del timeframe
+        return 200
+
+    async def listings(self) -> Sequence[Listing | None]:
         # The parameter was renamed between versions of the documentation; an unknown one is ignored.
         details = {"isDetails": "true", "is_details": "true"}
-        content = await gateway.call("publicGetMarketAll", details)
-        return [upbit_listing(entry, _flags(entry)) for entry in rows_of(gateway.exchange, content)]
+        content = await self.gateway.call("publicGetMarketAll", details)
+        return [upbit_listing(entry, _flags(entry)) for entry in rows_of(self.exchange, content)]
 
-    async def quotes(self, gateway: Gateway, markets: Sequence[Market]) -> Sequence[Quote]:
+    async def quotes(self, markets: Sequence[Market]) -> Sequence[Quote]:
         currencies = sorted({market.venue_symbol.split("-")[0] for market in markets})
         params = {"quote_currencies": ",".join(currencies)}
-        content = await gateway.call("publicGetTickerAll", params)
-        entries = rows_of(gateway.exchange, content)
-        return [quote for quote in map(upbit_quote, entries) if quote is not None]
+        content = await self.gateway.call("publicGetTickerAll", params)
+        return present(map(upbit_quote, rows_of(self.exchange, content)))
 
-    async def rows(
-        self, gateway: Gateway, market: Market, timeframe: Timeframe, window: Window
-    ) -> Sequence[Row]:
+    async def rows(self, market: Market, timeframe: Timeframe, window: Window) -> Sequence[Row]:
         # `to` is exclusive and UTC, so the newest candle of the answer opens before `end_ms`.
         to = datetime.fromtimestamp(window.end_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        params: dict[str, object] = {
-            "market": market.venue_symbol,
-            "count": window.count,
-            "to": to,
-        }
+        params = {"market": market.venue_symbol, "count": window.count, "to": to}
         unit = self.timeframes[timeframe.name]
         if unit == "days":
             endpoint, params["timeframe"] = "publicGetCandlesTimeframe", "days"
         else:
             endpoint = "publicGetCandlesTimeframeUnit"
             params |= {"timeframe": "minutes", "unit": unit}
-        content = await gateway.call(endpoint, params, max_body_bytes=MAX_CANDLE_BODY_BYTES)
-        return [upbit_row(raw) for raw in rows_of(gateway.exchange, content)]
+        content = await self.candle_answer(endpoint, params)
+        return [upbit_row(raw) for raw in rows_of(self.exchange, content)]
 
 
 def upbit_row(raw: object) -> Row:
@@ -118,6 +114,7 @@ def _flags(entry: object) -> tuple[str, ...]:
     if not isinstance(event, dict):
         return ()
     caution = event.get("caution")
-    cautious = any(v is True for v in caution.values()) if isinstance(caution, dict) else caution
-    flags = (("caution", cautious is True), ("warning", event.get("warning") is True))
-    return tuple(name for name, raised in flags if raised)
+    causes = caution.values() if isinstance(caution, dict) else (caution,)
+    return flags_of(
+        caution=any(cause is True for cause in causes), warning=event.get("warning") is True
+    )
