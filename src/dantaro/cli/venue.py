@@ -15,7 +15,7 @@ from dantaro.clock import real_now_ms
 from dantaro.errors import ConfigurationError
 from dantaro.exchange_server.recorded import default_start_ms, recorded_source
 from dantaro.exchange_server.server import ExchangeServer, create_server
-from dantaro.exchange_server.simulated import simulated_source
+from dantaro.exchange_server.simulation import simulated_source
 from dantaro.exchange_server.source import MarketSource
 from dantaro.logs import configure_logs
 from dantaro.market.clocks import ClockReading
