@@ -16,7 +16,6 @@ import numpy as np
 from dantaro.errors import ConfigurationError
 from dantaro.exchange_server.books import Book, Hours
 from dantaro.exchange_server.source import (
-    ALL_TIME_MS,
     HOUR,
     NO_CANDLES,
     Candles,
@@ -74,6 +73,7 @@ class SimulatedSource:
     end_ms: int | None = None
 
     def __init__(self, book: Book) -> None:
+        self.exchange = book.exchange
         self._book = book
         self._passing = len(book.places) - SLOTS
         self._rows = {
@@ -143,9 +143,7 @@ class SimulatedSource:
 
     def _hours(self, symbol: str, window: Window, now_ms: int) -> Candles:
         start_ms = max(HOUR.ceil(window.start_ms), ANCHOR_MS)
-        end_ms = min(
-            ALL_TIME_MS if window.end_ms >= now_ms else HOUR.ceil(window.end_ms), now_ms + 1
-        )
+        end_ms = min(HOUR.ceil(window.end_ms), now_ms + 1)
         first, last = block_of(start_ms), block_of(end_ms - 1)
         held = [(b, row) for b, row in self._held(symbol, block_of(now_ms)) if first <= b <= last]
         parts: list[Candles] = []
