@@ -116,6 +116,7 @@ class RankedSetSummary:
 
     `weights` is each feature's weight in the total (they sum to 1); `data_as_of_ms` the close time
     of the newest closed candle behind the set; `stale_after_ms` when its data counts as stale.
+    `missing` maps a quote currency whose markets are not in the set to the reason (no rate).
     """
 
     ranked_set: str
@@ -123,6 +124,7 @@ class RankedSetSummary:
     weights: Mapping[str, float]
     data_as_of_ms: int
     stale_after_ms: int
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ class MarketStatus:
 
     `trend` bullish, bearish or neutral; `sentiment` positive, negative or neutral; `overall_score`
     in [0, 1]. `figures` holds every number behind them, `gainers` and `losers` symbol -> 24 h change.
+    `volatility_regime` calm, normal or stressed, None where the history is too short to say.
     """
 
     ranked_set: str
@@ -213,6 +216,7 @@ class MarketStatus:
     gainers: Mapping[str, float]
     losers: Mapping[str, float]
     missing: Mapping[str, str] = field(default_factory=dict)
+    volatility_regime: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,156 @@
+"""The analysis' front door: candles and tickers in, documents out.
+
+Every function takes the moment as `now_ms` and gives the same documents for the same inputs. To run
+several of them on one moment, call `prepare` once and pass its result on; to run them again while no
+candle has closed, pass the panels of the first `prepare` to the next.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dantaro.analysis.figures import market_features
+from dantaro.analysis.inputs import Inputs, Panels, build_panels
+from dantaro.analysis.levels import levels
+from dantaro.analysis.panel import Panel, aggregate, select
+from dantaro.analysis.parameters import Parameters
+from dantaro.analysis.premium import Quotes, premium
+from dantaro.analysis.preparation import Prepared, prepare
+from dantaro.analysis.rating import ratings
+from dantaro.analysis.scores import RankedSet, score_set, summarise
+from dantaro.analysis.status import market_status
+from dantaro.market.documents import Document, document
+from dantaro.market.results import PartKind, Price, RankedSetSummary
+from dantaro.market.timeframes import FOUR_HOURLY
+
+__all__ = [
+    "Inputs",
+    "Panels",
+    "Parameters",
+    "Prepared",
+    "Recommended",
+    "build_panels",
+    "find_levels",
+    "prepare",
+    "read_market",
+    "recommend",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """One pass' result. `recommendations` and `ratings` are None while no market can be scored;
+    `exclusions` then say why. `data_as_of_ms` is the closing time of the newest candle behind the
+    scored markets (0 without candles), `inputs` that of every exchange, and `provisional` whether
+    some scored market is read from its days because its hours do not reach back yet.
+    """
+
+    recommendations: Document | None
+    ratings: Document | None
+    exclusions: Document
+    prices: Document
+    data_as_of_ms: int
+    stale_after_ms: int
+    inputs: Mapping[str, int]
+    provisional: bool
+
+
+def recommend(
+    inputs: Inputs, parameters: Parameters, *, now_ms: int, prepared: Prepared | None = None
+) -> Recommended:
+    """Scores, ratings, exclusions and prices at `now_ms`.
+
+    `prepared` is the result of `prepare` for the same arguments, if the caller has it already.
+    """
+    moment = prepared or prepare(inputs, parameters, now_ms=now_ms)
+    scored = bool(moment.scored.any())
+    return Recommended(
+        recommendations=_recommendations(moment) if scored else None,
+        ratings=_ratings(moment) if scored else None,
+        exclusions=document(PartKind.EXCLUSIONS, moment.exclusions),
+        prices=document(PartKind.PRICES, tuple(_prices(inputs))),
+        data_as_of_ms=moment.data_as_of_ms,
+        stale_after_ms=moment.stale_after_ms,
+        inputs=moment.newest_closed(),
+        provisional=moment.provisional,
+    )
+
+
+def find_levels(
+    inputs: Inputs, parameters: Parameters, *, now_ms: int, prepared: Prepared | None = None
+) -> Document | None:
+    """Support and resistance of every scored market; None while there is none."""
+    moment = prepared or prepare(inputs, parameters, now_ms=now_ms)
+    if not moment.scored.any():
+        return None
+    bands, zones = levels(moment)
+    return document(PartKind.LEVELS, bands, zones)
+
+
+def read_market(
+    inputs: Inputs, parameters: Parameters, *, now_ms: int, prepared: Prepared | None = None
+) -> tuple[Document, Document]:
+    """The state of every ranked set, and the KRW premium; either table may be empty."""
+    moment = prepared or prepare(inputs, parameters, now_ms=now_ms)
+    closes = {
+        moment.markets[row].key: float(moment.reading.close[row])
+        for row in np.flatnonzero(np.isfinite(moment.reading.close))
+    }
+    apart = {coin.partition("@")[0] for coin in moment.coins if "@" in coin}
+    coins = {coin for coin, scored in zip(moment.coins, moment.scored, strict=True) if scored}
+    premiums, missing = premium(
+        inputs.markets,
+        Quotes.of(inputs.tickers, closes),
+        coins=coins - apart,
+        data_as_of_ms=moment.data_as_of_ms,
+    )
+    status = market_status(moment, premiums, missing)
+    return document(PartKind.MARKET_STATUS, status), document(PartKind.PREMIUM, premiums)
+
+
+def _recommendations(moment: Prepared) -> Document:
+    features = moment.reading.features
+    in_dollars = {**features, "turnover_30d": features["turnover_30d"] * moment.dollars}
+    scores = [
+        score
+        for ranked in moment.sets
+        for score in score_set(
+            ranked, moment.markets, in_dollars if _spans_quotes(moment, ranked) else features
+        )
+    ]
+    summaries = [_summary(moment, ranked) for ranked in moment.sets]
+    return document(PartKind.RECOMMENDATIONS, market_features(moment), scores, summaries)
+
+
+def _spans_quotes(moment: Prepared, ranked: RankedSet) -> bool:
+    return len({moment.markets[row].quote for row in ranked.members}) > 1
+
+
+def _summary(moment: Prepared, ranked: RankedSet) -> RankedSetSummary:
+    return summarise(
+        ranked,
+        data_as_of_ms=int(moment.reading.as_of_ms[ranked.members].max()),
+        interval_ms=int(moment.reading.interval_ms[ranked.members].min()),
+    )
+
+
+def _ratings(moment: Prepared) -> Document:
+    hourly = select(moment.panels.hourly, moment.scored)
+    panels: list[Panel] = [hourly, aggregate(hourly, FOUR_HOURLY)]
+    panels.append(select(moment.panels.daily, moment.scored))
+    found = [row for panel in panels for row in ratings(panel)]
+    return document(PartKind.RATINGS, found)
+
+
+def _prices(inputs: Inputs) -> Iterator[Price]:
+    for key in sorted(inputs.tickers):
+        ticker = inputs.tickers[key]
+        yield Price(
+            exchange=ticker.exchange,
+            symbol=ticker.symbol,
+            price=ticker.price,
+            change_24h=ticker.change_24h,
+            turnover_24h=ticker.turnover_24h,
+            at_ms=ticker.at_ms,
+        )
