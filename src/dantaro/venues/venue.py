@@ -10,6 +10,7 @@ from dantaro.market.markets import Market, Ticker
 from dantaro.market.timeframes import Timeframe
 from dantaro.venues.adapters import adapter_for
 from dantaro.venues.adapters.base import Adapter, Listing, Quote, Window
+from dantaro.venues.errors import translated
 from dantaro.venues.gateway import Gateway
 from dantaro.venues.rows import Row, present, require_page, without_other_pages
 from dantaro.venues.session import Announcement, VenueSession
@@ -61,7 +62,8 @@ class Venue:
         Raises:
             VenueAnswerInvalid: also when not one market could be read.
         """
-        listings = await self._adapter.listings()
+        with translated(self.exchange):
+            listings = await self._adapter.listings()
         read = sorted(present(listings), key=lambda listing: listing.listed)
         # Of two entries for one symbol the one that is traded comes last, and stays.
         found = {market.symbol: market for market in present(map(self._market, read))}
@@ -85,7 +87,9 @@ class Venue:
         """
         if not markets:
             return ()
-        quotes = await self._adapter.quotes(markets)
+        self._require_own(markets)
+        with translated(self.exchange):
+            quotes = await self._adapter.quotes(markets)
         found = {quote.venue_symbol: quote for quote in quotes}
         now_ms = self._gateway.now_ms()
         tickers = tuple(self._tickers(markets, found, now_ms))
@@ -109,12 +113,14 @@ class Venue:
         Raises:
             VenueRefused: also when the exchange has no such timeframe.
         """
+        self._require_own((market,))
         if not self.supports(timeframe):
             raise VenueRefused(f"{self.exchange}: no candles of {timeframe} aligned on UTC")
         count = self._adapter.window_candles(timeframe)
         windows = _windows(timeframe, start_ms, end_ms, count)
         for window in reversed(windows) if self._adapter.newest_first else windows:
-            rows = await self._adapter.rows(market, timeframe, window)
+            with translated(self.exchange):
+                rows = await self._adapter.rows(market, timeframe, window)
             require_page(self.exchange, rows)
             if self._adapter.counts_back:
                 now_ms = self._gateway.now_ms()
@@ -130,6 +136,11 @@ class Venue:
 
     async def close(self) -> None:
         """Nothing is held open here; the session is closed by whoever built it."""
+
+    def _require_own(self, markets: Iterable[Market]) -> None:
+        for market in markets:
+            if market.exchange != self.exchange:
+                raise VenueRefused(f"{self.exchange}: {market.key} is a market of another exchange")
 
     def _market(self, listing: Listing) -> Market | None:
         base, quote = map(self._gateway.currency, (listing.base, listing.quote))

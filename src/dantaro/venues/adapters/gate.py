@@ -44,12 +44,13 @@ class Gate(Adapter):
         return present(map(_quote, rows_of(self.exchange, content)))
 
     async def rows(self, market: Market, timeframe: Timeframe, window: Window) -> Sequence[Row]:
-        # No `limit`: together with `from` and `to` it is refused.
+        # No `limit`: together with `from` and `to` it is refused. Nor should `to` lie in the future.
+        last_ms = min(window.end_ms - timeframe.milliseconds, self.gateway.now_ms())
         params = {
             "currency_pair": market.venue_symbol,
             "interval": self.timeframes[timeframe.name],
             "from": window.start_ms // 1000,
-            "to": (window.end_ms - timeframe.milliseconds) // 1000,
+            "to": max(window.start_ms, last_ms) // 1000,
         }
         content = await self.candle_answer("publicSpotGetCandlesticks", params)
         # ["1539852480", volume in quote, close, high, low, open, volume in base, "true" if closed]
