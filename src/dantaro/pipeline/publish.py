@@ -1,0 +1,112 @@
+"""Publishing: documents into the store as one generation, then into the cache."""
+
+from collections import Counter
+
+import orjson
+import structlog
+
+from dantaro import __version__
+from dantaro.analysis.parameters import Parameters
+from dantaro.cache import Cache
+from dantaro.cache.keys import current_key, generation_channel, part_key
+from dantaro.errors import CacheUnavailable
+from dantaro.market.documents import EncodedDocument, encode
+from dantaro.market.results import PartKind
+from dantaro.pipeline.analyse import Findings
+from dantaro.pipeline.outcome import Outcome
+from dantaro.storage.engine import Store
+from dantaro.storage.facts import store_id
+from dantaro.storage.generations import (
+    Manifest,
+    Publication,
+    current_manifest,
+    publish,
+)
+from dantaro.storage.jobs import Lease
+
+log = structlog.get_logger(__name__)
+
+_CACHE_SECONDS = 24 * 3600.0
+
+
+def publish_findings(
+    store: Store,
+    cache: Cache,
+    findings: Findings,
+    *,
+    parameters: Parameters,
+    lease: Lease | None,
+    now_ms: int,
+) -> Outcome:
+    """Publish `findings` as a new generation, unless they are not fresh or nothing changed.
+
+    Nothing fresh means that no exchange has given candles lately: the last generation stays, with
+    its age, and the outcome counts `not_fresh`. The cache is filled after the commit; when it cannot
+    be, that is logged and nothing else.
+
+    Raises:
+        StaleWriter: the lease was lost, or newer data was published already; nothing was written.
+        StorageUnavailable: nothing was written.
+        DocumentInvalid: a figure is not finite; nothing was written.
+    """
+    counts = Counter(scored=findings.scored, excluded=findings.excluded)
+    if (reason := _not_fit(store, findings, now_ms)) is not None:
+        counts[reason] = 1
+        log.info("nothing_published", reason=reason, data_as_of_ms=findings.data_as_of_ms)
+        return Outcome(counts)
+    encoded = tuple(map(encode, findings.documents))
+    published = publish(
+        store,
+        Publication(
+            documents=encoded,
+            published_at_ms=now_ms,
+            data_as_of_ms=findings.data_as_of_ms,
+            stale_after_ms=findings.stale_after_ms,
+            status="provisional" if findings.provisional else "complete",
+            code_version=__version__,
+            parameters=parameters.to_json(),
+            inputs=findings.inputs,
+        ),
+        lease=lease,
+    )
+    counts["generation"] = published.manifest.generation
+    counts["changed"] = int(published.changed)
+    _fill_cache(store, cache, published.manifest, encoded)
+    log.info("published", kinds=[document.kind for document in encoded], **counts)
+    return Outcome(counts)
+
+
+def _not_fit(store: Store, findings: Findings, now_ms: int) -> str | None:
+    """Why the findings are not to be published, None if they are."""
+    if not findings.documents:
+        return "not_scored"
+    if findings.data_as_of_ms == 0 or findings.stale_after_ms <= now_ms:
+        return "not_fresh"
+    if findings.scored == 0:
+        # Exclusions alone tell a new user why nothing is ranked yet. Beside older recommendations
+        # they would look like one result.
+        current = current_manifest(store)
+        if current is not None and PartKind.RECOMMENDATIONS in current.parts:
+            return "not_scored"
+    return None
+
+
+def _fill_cache(
+    store: Store, cache: Cache, manifest: Manifest, encoded: tuple[EncodedDocument, ...]
+) -> None:
+    """Put what was just committed where API processes look first, then tell them."""
+    if cache.kind == "memory":
+        return  # it is this process's own, and nothing in it reads generations
+    try:
+        name = store_id(store)
+        for document in encoded:
+            key = part_key(name, document.sha256)
+            cache.set(key, document.body, ttl_seconds=_CACHE_SECONDS)
+        current = {
+            "generation": manifest.generation,
+            "parts": {kind.value: ref.sha256 for kind, ref in manifest.parts.items()},
+        }
+        cache.set(current_key(name), orjson.dumps(current), ttl_seconds=_CACHE_SECONDS)
+        cache.notify(generation_channel(name), str(manifest.generation).encode())
+    except CacheUnavailable as error:
+        log.warning("cache_not_filled", generation=manifest.generation, error=str(error))

@@ -1,0 +1,219 @@
+"""The worker: exchanges, schedule, runner and heartbeat, started in order and stopped in time."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from dantaro.cache import Cache
+from dantaro.clock import Clock
+from dantaro.errors import StorageUnavailable
+from dantaro.market.timeframes import Timeframe
+from dantaro.pipeline.analyse import Analyst
+from dantaro.storage.engine import Store
+from dantaro.storage.jobs import runs
+from dantaro.venues.venue import Venue
+from dantaro.worker.fleet import Fleet
+from dantaro.worker.heartbeat import Heart
+from dantaro.worker.jobs import Job
+from dantaro.worker.metrics import Metrics, MetricsServer
+from dantaro.worker.plan import WorkerPlan
+from dantaro.worker.run import Finished, Runner
+from dantaro.worker.schedule import Schedule
+from dantaro.worker.table import ANALYSES, Bench
+
+_log = structlog.get_logger(__name__)
+
+_STORE_THREADS = 8
+_SHARE_TO_FINISH = 0.6
+_SHARE_TO_ABANDON = 0.2
+
+
+async def run_worker(
+    plan: WorkerPlan,
+    *,
+    store: Store,
+    cache: Cache,
+    clock: Clock,
+    venues: Sequence[Venue],
+    stop: asyncio.Event,
+    worker_id: str | None = None,
+) -> None:
+    """Collect, analyse and publish until `stop` is set; then end within `plan.limits.stop_seconds`.
+
+    `venues` are the exchanges of `plan`, not asked yet. `store`, `cache` and `venues` stay open.
+
+    Raises:
+        OriginMismatch, ClockMismatch: no exchange that answered at the start may feed this store.
+        ConfigurationError: the metrics' port is taken.
+        StorageUnavailable: the database is away at the start; once it runs, the worker waits for it.
+    """
+    worker_id = worker_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    loop = asyncio.get_running_loop()
+    threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="dantaro-work")
+    loop.set_default_executor(threads)
+    worker = _Worker(plan, store, cache, clock, venues=venues, worker_id=worker_id)
+    _log.info("worker_started", worker=worker_id, exchanges=list(plan.exchanges))
+    try:
+        await worker.run(stop)
+    finally:
+        await worker.close()
+        _log.info("worker_stopped", worker=worker_id)
+
+
+class _Worker:
+    """The parts of a running worker and what each tells the others."""
+
+    def __init__(
+        self,
+        plan: WorkerPlan,
+        store: Store,
+        cache: Cache,
+        clock: Clock,
+        *,
+        venues: Sequence[Venue],
+        worker_id: str,
+    ) -> None:
+        self._plan = plan
+        self._clock = clock
+        analyst = Analyst(store, plan.parameters, exchanges=plan.exchanges)
+        self._bench = Bench(store, cache, clock, plan, analyst)
+        self._metrics = Metrics()
+        self._metrics_server: MetricsServer | None = None
+        # One thread each, so that neither waits for anything but the database.
+        self._ledger = ThreadPoolExecutor(2, thread_name_prefix="dantaro-ledger")
+        self._pulse = ThreadPoolExecutor(1, thread_name_prefix="dantaro-pulse")
+        self._runner = Runner(
+            store,
+            worker_id=worker_id,
+            limits=plan.limits,
+            ledger=self._ledger,
+            metrics=self._metrics,
+            on_finished=self._finished,
+            on_taken=self._taken,
+        )
+        self._schedule = Schedule(clock, self._runner.offer)
+        self._fleet = Fleet(
+            store,
+            venues,
+            clock,
+            worker_id=worker_id,
+            on_admitted=self._admitted,
+            on_refused=self._refused,
+            on_clock=self._schedule.clock_changed,
+        )
+        self._heart = Heart(
+            store,
+            clock,
+            worker_id,
+            plan.limits.heartbeat_seconds,
+            self._pulse,
+            self._metrics,
+            lambda: self._runner.current_jobs,
+            lambda: self._metrics.totals,
+        )
+        self._exchange_jobs: dict[str, tuple[Job, ...]] = {}
+        self._caught_up: set[str] = set()
+        self._looking: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        if self._plan.metrics_port:
+            self._metrics_server = MetricsServer(
+                self._metrics, host=self._plan.metrics_host, port=self._plan.metrics_port
+            )
+        beating = asyncio.create_task(self._heart.run())
+        stopping = asyncio.create_task(stop.wait())
+        connecting = asyncio.create_task(self._connect())
+        try:
+            done, _ = await asyncio.wait(
+                {beating, stopping, connecting}, return_when=asyncio.FIRST_COMPLETED
+            )
+            if connecting in done:
+                connecting.result()
+                done, _ = await asyncio.wait(
+                    {beating, stopping}, return_when=asyncio.FIRST_COMPLETED
+                )
+            if beating in done:
+                beating.result()  # it ends only by a fault of ours
+            self._schedule.close()
+            seconds = self._plan.limits.stop_seconds
+            await self._runner.close(
+                finish_seconds=_SHARE_TO_FINISH * seconds,
+                abandon_seconds=_SHARE_TO_ABANDON * seconds,
+            )
+        finally:
+            tasks = (beating, stopping, connecting)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Close what was opened here."""
+        self._schedule.close()
+        await self._fleet.close()
+        self._ledger.shutdown(wait=False)
+        self._pulse.shutdown(wait=False)
+        if self._metrics_server is not None:
+            self._metrics_server.close()
+
+    async def _connect(self) -> None:
+        self._schedule.start()
+        await self._fleet.connect()
+        if self._fleet.origin is not None:
+            self._schedule_common_jobs()
+
+    def _schedule_common_jobs(self) -> None:
+        # Not before the origin is known: until then nobody knows whose time the slots are on.
+        if self._schedule.job(ANALYSES[0]) is None:
+            self._schedule.add(self._bench.common_jobs())
+
+    def _admitted(self, venue: Venue) -> None:
+        origin = self._fleet.origin
+        assert origin is not None  # noqa: S101 - an exchange is admitted for its origin
+        jobs = self._bench.exchange_jobs(venue, origin, on_stored=self._stored)
+        self._exchange_jobs[venue.exchange] = jobs
+        self._schedule_common_jobs()
+        self._schedule.add(jobs)
+
+    def _refused(self, venue: Venue) -> None:
+        self._schedule.remove(self._exchange_jobs.pop(venue.exchange, ()))
+
+    def _stored(self, exchange: str, timeframe: Timeframe) -> None:
+        """New candles are in: do not wait for the next regular slots to publish what they say."""
+        _log.debug("candles_ready", exchange=exchange, timeframe=timeframe.name)
+        for name in ANALYSES:
+            if (job := self._schedule.job(name)) is not None:
+                self._schedule.offer_now(job)
+
+    def _finished(self, finished: Finished) -> None:
+        job, outcome = finished.job, finished.outcome
+        exchange = job.name.partition(":")[2]
+        if exchange:
+            self._fleet.watch(exchange)
+        if outcome.again_in_seconds is not None:
+            self._schedule.offer_now(job, in_seconds=max(1.0, outcome.again_in_seconds))
+
+    def _taken(self, job: Job, slot_ms: int) -> None:
+        """Another worker, or an earlier life of this one, has the slot."""
+        task = asyncio.create_task(self._look_after(job, slot_ms))
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+
+    async def _look_after(self, job: Job, slot_ms: int) -> None:
+        """See to it that a slot whose worker died, or work that a stop cut short, is taken up."""
+        lease_seconds = self._plan.limits.lease_seconds
+        if job.period_ms / 1000 / self._clock.speed <= 2 * lease_seconds:
+            return  # the next slot does it as soon
+        try:
+            newest = await asyncio.to_thread(runs, self._bench.store, job=job.name, limit=1)
+        except StorageUnavailable:
+            return
+        if newest and newest[0].state == "running":
+            self._schedule.offer_again(job, slot_ms, in_seconds=lease_seconds)
+        elif job.lengthy and job.name not in self._caught_up:
+            self._caught_up.add(job.name)
+            self._schedule.offer_now(job)
