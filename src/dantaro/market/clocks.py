@@ -27,7 +27,13 @@ class ClockReading:
 
     def real_time(self, *, venue_ms: int) -> int:
         """The first real time, in UTC milliseconds, at which the exchange's time is `venue_ms`."""
-        return self.real_ms + math.ceil((venue_ms - self.venue_ms) / self.speed)
+        real_ms = self.real_ms + math.ceil((venue_ms - self.venue_ms) / self.speed)
+        # The quotient is rounded, and so is the product in venue_time: 90 ms x 0.7 is not quite 63.
+        while self.venue_time(real_ms=real_ms) < venue_ms:
+            real_ms += 1
+        while self.venue_time(real_ms=real_ms - 1) >= venue_ms:
+            real_ms -= 1
+        return real_ms
 
     def to_header(self) -> str:
         """The value of `CLOCK_HEADER`."""

@@ -1,7 +1,7 @@
 """The published time of a recorded or simulated exchange."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dantaro.errors import VenueAnswerInvalid
@@ -35,6 +35,8 @@ def test_a_slow_clock_shows_the_past_until_a_whole_millisecond_has_gone() -> Non
 
 
 @given(readings, st.integers(-10_000_000_000, 10_000_000_000))
+@example(ClockReading(VENUE_MS, REAL_MS, 0.7), 63)  # 63 / 0.7 is 90, but 90 x 0.7 is 62.99..
+@example(ClockReading(VENUE_MS, REAL_MS, 0.3), 9)  # 9 / 0.3 is 30.00..4
 def test_the_real_time_of_a_venue_time_is_the_first_that_shows_it(
     clock: ClockReading, after_ms: int
 ) -> None:
