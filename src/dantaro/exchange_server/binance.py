@@ -16,6 +16,7 @@ import orjson
 
 from dantaro.exchange_server.decimals import decimal_text
 from dantaro.exchange_server.source import (
+    ALL_TIME_MS,
     Candles,
     Interval,
     Listing,
@@ -311,7 +312,7 @@ def _integer(query: Query, name: str) -> int | None:
         return None
     if not re.fullmatch(_NUMBER, query[name], re.ASCII):
         raise _illegal(name, _NUMBER)
-    return int(query[name])
+    return min(int(query[name]), ALL_TIME_MS)
 
 
 def _symbols(text: str) -> list[str]:

@@ -40,7 +40,7 @@ class DayTicker:
 
 @dataclass(frozen=True, slots=True)
 class YearRange:
-    """Extremes of the last 52 weeks (UTC days) and the days that they were on."""
+    """Extremes of 52 weeks of closed UTC days, and the days that they were on."""
 
     high: float
     high_on: str
@@ -106,10 +106,10 @@ def day_ticker(source: MarketSource, symbol: str, last: float, now_ms: int) -> D
     )
 
 
-def year_range(source: MarketSource, symbol: str, now_ms: int) -> YearRange | None:
-    """The extremes of the last 52 weeks; None without a candle in them."""
-    window = Window(366, DAY.floor(now_ms) - _YEAR_MS, newest=True)
-    days = source.candles(symbol, DAY, window, now_ms)
+def year_range(source: MarketSource, symbol: str, midnight_ms: int) -> YearRange | None:
+    """The extremes of the 52 weeks that closed at `midnight_ms`; None without a candle in them."""
+    window = Window(366, midnight_ms - _YEAR_MS, midnight_ms, newest=True)
+    days = source.candles(symbol, DAY, window, midnight_ms)
     if not len(days):
         return None
     high, low = int(days.high.argmax()), int(days.low.argmin())

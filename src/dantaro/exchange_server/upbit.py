@@ -195,7 +195,7 @@ class UpbitFormat:
         midnight_ms = DAY.floor(now_ms)
         held = self._years.get(symbol)
         if held is None or held[0] != midnight_ms:
-            held = midnight_ms, year_range(self._source, symbol, midnight_ms - 1)
+            held = midnight_ms, year_range(self._source, symbol, midnight_ms)
             self._years[symbol] = held
         return held[1]
 

@@ -51,7 +51,8 @@ _REGIME_STEPS = np.array(
 
 _MARKET_HOURLY = 0.0042
 _SECTOR_HOURLY = 0.0013
-_WON = np.log(1340.0)
+_WON = np.log(1340.0)  # usual KRW per USD
+_PREMIUM = 0.012  # usual, of Korea
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,43 @@ class State:
     moods: Array
     activities: Array
     premiums: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Paths:
+    """The processes of `State` over a block, row 0 being its beginning, and what they were built from:
+    the regime of each day, the market's volatility factor and each coin's own spread by the hour.
+    """
+
+    days: npt.NDArray[np.int64]
+    market: Array
+    mood: Array
+    activity: Array
+    won: Array
+    premium: Array
+    sectors: Array
+    own: Array
+    moods: Array
+    activities: Array
+    premiums: Array
+    shake: Array
+    own_spread: Array
+
+    def end(self) -> State:
+        """Where they stand at the end of the block."""
+        return State(
+            regime=int(self.days[-1]),
+            market=float(self.market[-1]),
+            mood=float(self.mood[-1]),
+            activity=float(self.activity[-1]),
+            won=float(self.won[-1]),
+            premium=float(self.premium[-1]),
+            sectors=self.sectors[-1].copy(),
+            own=self.own[-1].copy(),
+            moods=self.moods[-1].copy(),
+            activities=self.activities[-1].copy(),
+            premiums=self.premiums[-1].copy(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +188,7 @@ def _first_state(seed: int) -> State:
         mood=0.0,
         activity=0.0,
         won=0.0,
-        premium=0.012,
+        premium=0.0,
         sectors=np.zeros(SECTORS),
         own=np.zeros(WIDTH),
         moods=random.normal(0.0, 0.35, WIDTH),
@@ -160,67 +198,61 @@ def _first_state(seed: int) -> State:
 
 
 def _block(seed: int, index: int, state: State) -> tuple[Block, State]:
-    random = generator(seed, index + 1)
     coins = tuple(coin_at(column, index) for column in range(WIDTH))
-    fresh = [len(COINS) + slot for slot in range(SLOTS) if life_of(slot, index) == index]
-    own_start = state.own.copy()
-    own_start[fresh] = 0.0
-    start = replace(state, own=own_start)
+    own = state.own.copy()
+    own[[len(COINS) + slot for slot in range(SLOTS) if life_of(slot, index) == index]] = 0.0
+    paths = _paths(generator(seed, index + 1), replace(state, own=own), coins)
+    return _seen(index, coins, paths), paths.end()
 
+
+def _paths(random: np.random.Generator, start: State, coins: tuple[Coin, ...]) -> _Paths:
     days = _regimes(random, start.regime)
-    hourly = np.repeat(days, 24)
+    regimes = np.repeat(days, 24)
     mood = _reverting(start.mood, random.normal(0.0, 0.055, HOURS), 40.0)
-    shake = _REGIME_VOLATILITY[hourly] * np.exp(mood[1:])
-    market_moves = shake * _MARKET_HOURLY * _fat(random, HOURS) + _REGIME_DRIFT[hourly]
+    shake = _REGIME_VOLATILITY[regimes] * np.exp(mood[1:])
+    market_moves = shake * _MARKET_HOURLY * _fat(random, HOURS) + _REGIME_DRIFT[regimes]
     market = _reverting(start.market, market_moves, 6000.0)
     sector_moves = shake[:, None] * _SECTOR_HOURLY * _fat(random, (HOURS, SECTORS))
-    sectors = _reverting(start.sectors, sector_moves, 1440.0)
-
     moods = _reverting(start.moods, random.normal(0.0, 0.06, (HOURS, WIDTH)), 60.0)
-    usual = np.array([coin.hourly_percent / 100 for coin in coins])
-    own_spread = usual * np.exp(moods[1:] - 0.1) * np.sqrt(shake)[:, None]
-    own = _own(start, coins, own_spread * _fat(random, (HOURS, WIDTH)))
-    value = _values(coins, market, sectors, own)
-    value[:, -SLOTS:] += _announced(index)
+    own_spread = _usual(coins) * np.exp(moods[1:] - 0.1) * np.sqrt(shake)[:, None]
+    own_moves = own_spread * _fat(random, (HOURS, WIDTH))
+    premium_moves = random.normal(0.0, 0.0011, HOURS) + 0.06 * np.diff(market)
+    return _Paths(
+        days=days,
+        market=market,
+        mood=mood,
+        activity=_reverting(start.activity, random.normal(0.0, 0.035, HOURS), 72.0),
+        won=_reverting(start.won, random.normal(0.0, 0.0007, HOURS), 4000.0),
+        premium=_reverting(start.premium, premium_moves, 130.0),
+        sectors=_reverting(start.sectors, sector_moves, 1440.0),
+        own=_reverting(start.own, own_moves, _memory(coins)),
+        moods=moods,
+        activities=_reverting(start.activities, random.normal(0.0, 0.07, (HOURS, WIDTH)), 60.0),
+        premiums=_reverting(start.premiums, random.normal(0.0, 0.0008, (HOURS, WIDTH)), 24.0),
+        shake=shake,
+        own_spread=own_spread,
+    )
 
+
+def _seen(index: int, coins: tuple[Coin, ...], paths: _Paths) -> Block:
+    """What the exchanges see of a block's processes."""
+    value = _values(coins, paths)
+    value[:, -SLOTS:] += _announced(index)
     moves = np.abs(np.diff(value, axis=0))
     beta = np.array([coin.beta for coin in coins])
-    expected = np.sqrt((beta * _MARKET_HOURLY) ** 2 + usual**2) + 1e-5
-    calm = np.sqrt((beta * _MARKET_HOURLY * shake[:, None]) ** 2 + own_spread**2)
-    activity = _reverting(start.activity, random.normal(0.0, 0.035, HOURS), 72.0)
-    activities = _reverting(start.activities, random.normal(0.0, 0.07, (HOURS, WIDTH)), 60.0)
-    busy = np.exp(activity[1:, None] + activities[1:] - 0.1)
-
-    won_moves = random.normal(0.0, 0.0007, HOURS)
-    won = _reverting(start.won, won_moves, 4000.0)
-    premium_moves = random.normal(0.0, 0.0011, HOURS) + 0.06 * np.diff(market)
-    premium = _reverting(start.premium - 0.012, premium_moves, 130.0) + 0.012
-    premiums = _reverting(start.premiums, random.normal(0.0, 0.0008, (HOURS, WIDTH)), 24.0)
-
-    block = Block(
+    expected = np.sqrt((beta * _MARKET_HOURLY) ** 2 + _usual(coins) ** 2) + 1e-5
+    spread = np.sqrt((beta * _MARKET_HOURLY * paths.shake[:, None]) ** 2 + paths.own_spread**2)
+    busy = np.exp(paths.activity[1:, None] + paths.activities[1:] - 0.1)
+    return Block(
         index=index,
         coins=coins,
         value=value,
-        spread=0.6 * calm + 0.5 * moves,
+        spread=0.6 * spread + 0.5 * moves,
         activity=busy * (0.5 + 0.6 * moves / expected),
-        won=won + _WON,
-        premium=premium,
-        premiums=premiums,
+        won=paths.won + _WON,
+        premium=paths.premium + _PREMIUM,
+        premiums=paths.premiums,
     )
-    following = State(
-        regime=int(days[-1]),
-        market=float(market[-1]),
-        mood=float(mood[-1]),
-        activity=float(activity[-1]),
-        won=float(won[-1]),
-        premium=float(premium[-1]),
-        sectors=sectors[-1].copy(),
-        own=own[-1].copy(),
-        moods=moods[-1].copy(),
-        activities=activities[-1].copy(),
-        premiums=premiums[-1].copy(),
-    )
-    return block, following
 
 
 def _regimes(random: np.random.Generator, regime: int) -> npt.NDArray[np.int64]:
@@ -251,24 +283,29 @@ def _reverting(start: float | Array, moves: Array, hours: float | Array) -> Arra
     return whole
 
 
-def _own(state: State, coins: tuple[Coin, ...], moves: Array) -> Array:
-    """The coins' own levels; pegs and wrapped coins return to theirs within days."""
+def _usual(coins: tuple[Coin, ...]) -> Array:
+    """The coins' own moves in a usual hour."""
+    return np.array([coin.hourly_percent / 100 for coin in coins])
+
+
+def _memory(coins: tuple[Coin, ...]) -> Array:
+    """The hours after which a coin's own level has reverted; pegs and wrapped coins do within days."""
     hours = np.array([3600.0 if coin.kind is Kind.COIN else 30.0 for coin in coins])
     hours[[coin.ticker == "EUR" for coin in coins]] = 4000.0
-    return _reverting(state.own, moves, hours)
+    return hours
 
 
-def _values(coins: tuple[Coin, ...], market: Array, sectors: Array, own: Array) -> Array:
+def _values(coins: tuple[Coin, ...], paths: _Paths) -> Array:
     """Log USD [HOURS + 1, coins]."""
     start = np.log([coin.price for coin in coins])
     beta = np.array([coin.beta for coin in coins])
     in_sector = np.array([1.0 if coin.kind is Kind.COIN else 0.0 for coin in coins])
-    sector = sectors[:, [coin.sector for coin in coins]]
-    value: Array = start + market[:, None] * beta + sector * in_sector + own
+    sector = paths.sectors[:, [coin.sector for coin in coins]]
+    value: Array = start + paths.market[:, None] * beta + sector * in_sector + paths.own
     bitcoin = value[:, BITCOIN] - start[BITCOIN]
     for column, coin in enumerate(coins):
         if coin.kind is Kind.WRAPPED:
-            value[:, column] = start[column] + bitcoin + own[:, column]
+            value[:, column] = start[column] + bitcoin + paths.own[:, column]
         elif coin.kind is Kind.LEVERAGED:
             value[:, column] = start[column] + 3 * bitcoin
     return value

@@ -106,6 +106,14 @@ def test_without_a_start_the_newest_come_and_without_a_limit_five_hundred(ask: A
     assert [row[0] for row in before] == [START_MS + n * HOUR_MS for n in range(6)]  # inclusive
 
 
+@pytest.mark.parametrize("edge", ["9223372036854775807", "99999999999999999999"])
+def test_times_beyond_any_calendar_are_times(ask: Ask, edge: str) -> None:
+    query = {"symbol": "BTCUSDT", "interval": "4h"}
+    assert _json(ask("/api/v3/klines", startTime=edge, **query)) == []
+    assert len(_json(ask("/api/v3/klines", endTime=edge, limit=edge, **query))) == 151
+    assert _json(ask("/api/v3/klines", endTime="0", **query)) == []
+
+
 def test_a_limit_over_a_thousand_is_cut_to_it(recording: RecordedSource) -> None:
     wire = BinanceFormat(recording)
     query = {"symbol": "BTCUSDT", "interval": "1h", "limit": "5000"}

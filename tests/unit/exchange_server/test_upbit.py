@@ -165,6 +165,18 @@ def test_a_ticker_tells_the_day_and_the_24_hours(ask: Ask, recording: RecordedSo
     assert ticker["timestamp"] == NOW_MS
 
 
+def test_the_year_is_that_of_all_that_is_known(recording: RecordedSource) -> None:
+    wire = UpbitFormat(recording)
+    for now_ms in range(START_MS, START_MS + 60 * DAY_MS, 7 * HOUR_MS + HOUR_MS // 2):
+        query = {"markets": "USDT-BTC"}
+        seconds = float(now_ms // HOUR_MS)
+        body = wire.answer("/v1/ticker", query, now_ms=now_ms, monotonic_seconds=seconds).body
+        (ticker,) = orjson.loads(body)
+        known = recording.candles("BTC/USDT", HOUR, Window(10_000), now_ms)
+        assert ticker["highest_52_week_price"] == known.high.max()
+        assert ticker["lowest_52_week_price"] == known.low.min()
+
+
 def test_tickers_by_quote_are_those_of_the_listed_markets(ask: Ask) -> None:
     every = _json(ask("/v1/ticker/all", quote_currencies="KRW,USDT"))
     assert [ticker["market"] for ticker in every] == ["USDT-BTC", "USDT-ENDS", "USDT-LATE"]
