@@ -23,17 +23,13 @@ class ClockReading:
 
     def venue_time(self, *, real_ms: int) -> int:
         """The exchange's time, in UTC milliseconds, at real time `real_ms`."""
-        return self.venue_ms + math.floor((real_ms - self.real_ms) * self.speed)
+        numerator, denominator = self.speed.as_integer_ratio()
+        return self.venue_ms + (real_ms - self.real_ms) * numerator // denominator
 
     def real_time(self, *, venue_ms: int) -> int:
         """The first real time, in UTC milliseconds, at which the exchange's time is `venue_ms`."""
-        real_ms = self.real_ms + math.ceil((venue_ms - self.venue_ms) / self.speed)
-        # The quotient is rounded, and so is the product in venue_time: 90 ms x 0.7 is not quite 63.
-        while self.venue_time(real_ms=real_ms) < venue_ms:
-            real_ms += 1
-        while self.venue_time(real_ms=real_ms - 1) >= venue_ms:
-            real_ms -= 1
-        return real_ms
+        numerator, denominator = self.speed.as_integer_ratio()  # exact: 63 / 0.7 is not quite 90
+        return self.real_ms - (self.venue_ms - venue_ms) * denominator // numerator
 
     def to_header(self) -> str:
         """The value of `CLOCK_HEADER`."""
