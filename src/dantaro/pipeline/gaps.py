@@ -27,7 +27,7 @@ Confirmed means that the exchange says it has no such candle: nothing was traded
 analysis tells the two apart by whether its other markets have candles there.
 """
 
-_LIMIT = 500
+_LIMIT = 2000
 _SPAN_SLOTS = 200  # one call of the exchange with the smallest pages
 
 
@@ -36,8 +36,8 @@ async def repair_gaps(
 ) -> Outcome:
     """Ask again for the open gaps of one exchange that are due, neighbours in one call.
 
-    A gap that is found filled becomes `repaired`, one that stays empty after the last attempt
-    `confirmed`; one that is filled in part stays open until it is either.
+    A gap that is found filled becomes `repaired`, one that is still empty after the last attempt
+    `confirmed`; of one that is filled in part the rest stays open.
 
     Raises:
         RetryLater: the exchange or the store failed; what was closed before stays closed.
@@ -131,8 +131,7 @@ class _Repair:
     def _conclude(self, gap: Gap, missing: int) -> str:
         at_ms = self.now_ms()
         if missing == 0:
-            close_gap(self.store, gap.id, state="repaired", at_ms=at_ms)
-            return "gaps_repaired"
+            return "gaps_repaired"  # storing the candles closed it
         if gap.attempts + 1 >= len(DELAYS_MS):
             close_gap(self.store, gap.id, state="confirmed", at_ms=at_ms)
             return "gaps_confirmed"

@@ -80,7 +80,7 @@ class PageWriter:
     async def _store_touching(self) -> None:
         while (index := self._next()) is not None:
             start_ms, end_ms, validated = self._waiting.pop(index)
-            await asyncio.to_thread(
+            page = await asyncio.to_thread(
                 store_page,
                 self._store,
                 self._stored.id,
@@ -92,7 +92,9 @@ class PageWriter:
             )
             low, high = self.covered or (start_ms, end_ms)
             self.covered = (min(low, start_ms), max(high, end_ms))
-            self.counts["candles_stored"] += len(validated.accepted)
+            self.counts["candles_stored"] += page.written
+            self.counts["candles_changed"] += page.changed
+            self.counts["candles_missing"] += page.missing
             self.opened_at_ms.update(candle.opened_at_ms for candle in validated.accepted)
             self.counts["pages"] += 1
             for rejected in validated.rejected:

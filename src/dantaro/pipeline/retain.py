@@ -34,9 +34,9 @@ async def clean_up(store: Store, plan: RetentionPlan, *, now_ms: Now) -> Outcome
         delete_expired,
         store,
         now_ms=now_ms(),
-        hourly_days=plan.hourly_days,
-        generations_days=plan.generations_days,
-        records_days=plan.records_days,
+        retain_hourly_days=plan.hourly_days,
+        retain_generations_days=plan.generations_days,
+        retain_records_days=plan.records_days,
     )
     log.info("cleaned_up", **deleted)
     return Outcome(Counter(deleted))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 import numpy as np
 
 from dantaro.analysis.panel import Series
-from dantaro.market.timeframes import Timeframe
+from dantaro.market.timeframes import DAY_MS, Timeframe
 from dantaro.storage.candles import Coverage, coverage
 from dantaro.storage.engine import Store
 from dantaro.storage.panels import CandleColumns, load_columns
@@ -16,7 +16,8 @@ class CandleMemory:
 
     What is new is seen from what the store says was asked for (`Coverage`), so candles stored by
     another worker are found as well. Candles written inside what was covered before (repaired gaps)
-    are not seen that way: `forget` the market. Not safe for use from several threads at once.
+    are not seen that way: `forget` the market; what other workers repair is seen with the next day,
+    when everything is read anew. Not safe for use from several threads at once.
     """
 
     def __init__(self, store: Store, timeframe: Timeframe, *, candles: int) -> None:
@@ -26,6 +27,7 @@ class CandleMemory:
         self._candles = candles
         self._held: dict[int, Series] = {}
         self._seen: dict[int, Coverage] = {}
+        self._day = -1
 
     def forget(self, market_ids: Iterable[int] | None = None) -> None:
         """Load these markets (None: all) as a whole at the next `refresh`."""
@@ -40,6 +42,9 @@ class CandleMemory:
         Raises:
             StorageUnavailable: nothing was changed.
         """
+        if now_ms // DAY_MS != self._day:
+            self.forget()
+            self._day = now_ms // DAY_MS
         wanted = set(market_ids)
         covered = {
             market_id: known
@@ -77,7 +82,7 @@ class CandleMemory:
         return (
             seen is None
             or market_id not in self._held
-            or (seen.start_ms, seen.first_candle_ms) != (known.start_ms, known.first_candle_ms)
+            or (seen.start_ms, seen.first_candle_ms) > (known.start_ms, known.first_candle_ms)
         )
 
     def _last_seen(self, market_id: int) -> int:

@@ -15,7 +15,7 @@ from dantaro.errors import StorageUnavailable
 from dantaro.market.timeframes import Timeframe
 from dantaro.pipeline.analyse import Analyst
 from dantaro.storage.engine import Store
-from dantaro.storage.jobs import runs
+from dantaro.storage.jobs import RunState, runs
 from dantaro.venues.venue import Venue
 from dantaro.worker.fleet import Fleet
 from dantaro.worker.heartbeat import Heart
@@ -197,13 +197,13 @@ class _Worker:
         if outcome.again_in_seconds is not None:
             self._schedule.offer_now(job, in_seconds=max(1.0, outcome.again_in_seconds))
 
-    def _taken(self, job: Job, slot_ms: int) -> None:
+    def _taken(self, job: Job) -> None:
         """Another worker, or an earlier life of this one, has the slot."""
-        task = asyncio.create_task(self._look_after(job, slot_ms))
+        task = asyncio.create_task(self._look_after(job))
         self._looking.add(task)
         task.add_done_callback(self._looking.discard)
 
-    async def _look_after(self, job: Job, slot_ms: int) -> None:
+    async def _look_after(self, job: Job) -> None:
         """See to it that a slot whose worker died, or work that a stop cut short, is taken up."""
         lease_seconds = self._plan.limits.lease_seconds
         if job.period_ms / 1000 / self._clock.speed <= 2 * lease_seconds:
@@ -212,8 +212,9 @@ class _Worker:
             newest = await asyncio.to_thread(runs, self._bench.store, job=job.name, limit=1)
         except StorageUnavailable:
             return
-        if newest and newest[0].state == "running":
-            self._schedule.offer_again(job, slot_ms, in_seconds=lease_seconds)
+        if newest and newest[0].state is RunState.RUNNING:
+            wait_seconds = 0.0 if newest[0].lease_expired else lease_seconds
+            self._schedule.offer_again(job, newest[0].scheduled_at_ms, in_seconds=wait_seconds)
         elif job.lengthy and job.name not in self._caught_up:
             self._caught_up.add(job.name)
             self._schedule.offer_now(job)

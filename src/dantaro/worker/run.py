@@ -53,7 +53,7 @@ class Runner:
         ledger: Executor,
         metrics: Metrics,
         on_finished: Callable[[Finished], None],
-        on_taken: Callable[[Job, int], None],
+        on_taken: Callable[[Job], None],
     ) -> None:
         self._store = store
         self._worker_id = worker_id
@@ -110,8 +110,8 @@ class Runner:
         """One slot: all its attempts, its lease kept all along, its outcome written down."""
         async with _Place(self._places_of(job)) as place:
             lease = await self._claim(job)
-            if isinstance(lease, int):
-                self._on_taken(job, lease)
+            if lease is None:
+                self._on_taken(job)
                 return
             self._current[job.name] = lease
             try:
@@ -181,12 +181,12 @@ class Runner:
             error=TimeoutError(f"not finished within {self._limits.timeout_seconds:g} s")
         )
 
-    async def _claim(self, job: Job) -> Lease | int:
-        """Claim the newest offer, waiting for a database that is away; the slot if it is taken."""
+    async def _claim(self, job: Job) -> Lease | None:
+        """Claim the newest offer, waiting for a database that is away; None if it is taken."""
         while True:
             slot_ms = self._offered.pop(job.name)
             try:
-                lease = await self._in_ledger(
+                return await self._in_ledger(
                     claim,
                     self._store,
                     job.name,
@@ -196,8 +196,6 @@ class Runner:
                 )
             except StorageUnavailable as error:
                 _log.warning("claim_failed", job=job.name, slot=slot_ms, error=str(error))
-            else:
-                return slot_ms if lease is None else lease
             self._offered.setdefault(job.name, slot_ms)
             await asyncio.sleep(_STORE_PAUSE_SECONDS)
 

@@ -22,20 +22,20 @@ def _symbols(chosen: tuple[StoredMarket, ...]) -> list[str]:
     return [stored.market.symbol for stored in chosen]
 
 
-def test_the_largest_markets_of_every_quote_are_chosen_rank_by_rank():
+def test_the_largest_markets_of_every_quote_are_chosen_rank_by_rank() -> None:
     markets = [_stored(i, s) for i, s in enumerate(["A/KRW", "B/KRW", "C/KRW", "A/USDT", "B/USDT"])]
     tickers = _tickers(A_KRW=1e9, B_KRW=3e9, C_KRW=2e9, A_USDT=10.0, B_USDT=20.0)
     chosen = choose_universe(markets, tickers, quotes=("KRW", "USDT"), size=2)
     assert _symbols(chosen) == ["B/KRW", "B/USDT", "A/USDT", "C/KRW"]
 
 
-def test_other_quotes_and_delisted_markets_are_not_collected():
+def test_other_quotes_and_delisted_markets_are_not_collected() -> None:
     markets = [_stored(1, "A/KRW"), _stored(2, "B/BTC"), _stored(3, "C/KRW", listed=False)]
     chosen = choose_universe(markets, {}, quotes=("KRW",), size=10)
     assert _symbols(chosen) == ["A/KRW"]
 
 
-def test_markets_without_a_turnover_come_last_in_the_order_of_their_symbols():
+def test_markets_without_a_turnover_come_last_in_the_order_of_their_symbols() -> None:
     markets = [_stored(1, "B/KRW"), _stored(2, "A/KRW"), _stored(3, "Z/KRW"), _stored(4, "N/KRW")]
     tickers = _tickers(Z_KRW=1.0, N_KRW=None)
     chosen = choose_universe(markets, tickers, quotes=("KRW",), size=3)

@@ -35,19 +35,19 @@ def _seconds_until_next(trigger: SlotTrigger) -> float:
     return (trigger.get_next_fire_time(None, now) - now).total_seconds()
 
 
-def test_a_slot_of_a_fast_clock_comes_sooner_in_real_time():
+def test_a_slot_of_a_fast_clock_comes_sooner_in_real_time() -> None:
     slow = SlotTrigger(_job(), _clock(100 * MINUTE + 30_000))
     fast = SlotTrigger(_job(), _clock(100 * MINUTE + 30_000, speed=60.0))
     assert 29.5 < _seconds_until_next(slow) <= 30.0
     assert 0.4 < _seconds_until_next(fast) <= 0.51
 
 
-def test_slots_never_follow_each_other_faster_than_they_could_be_offered():
+def test_slots_never_follow_each_other_faster_than_they_could_be_offered() -> None:
     trigger = SlotTrigger(_job(), _clock(100 * MINUTE, speed=1e6))
     assert _seconds_until_next(trigger) >= 0.05
 
 
-async def test_the_newest_slot_is_offered_at_once_and_the_older_ones_are_not_made_up_for():
+async def test_the_newest_slot_is_offered_at_once_and_the_older_ones_are_not_made_up_for() -> None:
     offers = _Offers()
     schedule = Schedule(_clock(1000 * MINUTE + 10), offers)
     schedule.start()
@@ -57,7 +57,7 @@ async def test_the_newest_slot_is_offered_at_once_and_the_older_ones_are_not_mad
     assert offers.made == [("tickers:upbit", 1000 * MINUTE)]
 
 
-async def test_every_slot_of_an_accelerated_clock_is_offered_in_turn():
+async def test_every_slot_of_an_accelerated_clock_is_offered_in_turn() -> None:
     offers = _Offers()
     schedule = Schedule(_clock(1000 * MINUTE + 1, speed=300.0), offers)  # a slot each 0.2 s
     schedule.start()
@@ -69,7 +69,7 @@ async def test_every_slot_of_an_accelerated_clock_is_offered_in_turn():
     assert 5 <= len(slots) <= 7
 
 
-async def test_a_clock_that_jumps_moves_the_next_slot():
+async def test_a_clock_that_jumps_moves_the_next_slot() -> None:
     offers = _Offers()
     clock = _clock(1000 * MINUTE + 1)
     schedule = Schedule(clock, offers)
@@ -83,7 +83,7 @@ async def test_a_clock_that_jumps_moves_the_next_slot():
     assert offers.made == [("tickers:upbit", 1000 * MINUTE), ("tickers:upbit", 5001 * MINUTE)]
 
 
-async def test_a_slot_between_the_regular_ones_is_a_whole_second():
+async def test_a_slot_between_the_regular_ones_is_a_whole_second() -> None:
     offers = _Offers()
     job = _job(period_ms=100 * MINUTE)
     schedule = Schedule(_clock(1050 * MINUTE + 7_300), offers)
@@ -96,7 +96,7 @@ async def test_a_slot_between_the_regular_ones_is_a_whole_second():
     assert offers.made[1:] == [("tickers:upbit", 1050 * MINUTE + 7_000)]
 
 
-async def test_a_slot_is_not_offered_again_when_a_newer_one_is_due():
+async def test_a_slot_is_not_offered_again_when_a_newer_one_is_due() -> None:
     offers = _Offers()
     clock = _clock(1000 * MINUTE + 1)
     job = _job()
@@ -111,7 +111,7 @@ async def test_a_slot_is_not_offered_again_when_a_newer_one_is_due():
     assert offers.made == [("tickers:upbit", 1000 * MINUTE)] * 2
 
 
-async def test_a_removed_job_is_offered_no_more():
+async def test_a_removed_job_is_offered_no_more() -> None:
     offers = _Offers()
     job = _job()
     schedule = Schedule(_clock(1000 * MINUTE + 59_900), offers)
