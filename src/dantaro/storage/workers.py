@@ -1,0 +1,90 @@
+"""Heartbeats of workers, timed by the database's clock."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from dantaro.storage.engine import Store
+from dantaro.storage.tables import DatabaseNow
+from dantaro.storage.tables import workers as workers_table
+from dantaro.storage.upsert import insert
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A worker as of its last heartbeat, which is `age_seconds` old by the database's clock.
+
+    `speed` is how fast its clock runs (1.0: real time).
+    """
+
+    worker_id: str
+    host: str
+    pid: int
+    version: str
+    speed: float
+    started_at_ms: int
+    last_beat_ms: int
+    age_seconds: float
+    current_jobs: tuple[str, ...]
+    counts: Mapping[str, int]
+
+
+def beat(
+    store: Store,
+    worker_id: str,
+    *,
+    started_at_ms: int,
+    current_jobs: Sequence[str],
+    counts: Mapping[str, int],
+    host: str,
+    pid: int,
+    version: str,
+    speed: float,
+) -> None:
+    """Record that a worker is alive, now."""
+    table = workers_table
+    values = {
+        "host": host,
+        "pid": pid,
+        "version": version,
+        "speed": speed,
+        "started_at_ms": started_at_ms,
+        "last_beat_ms": DatabaseNow(),
+        "current_jobs": json.dumps(list(current_jobs)),
+        "counts": json.dumps(dict(counts), sort_keys=True),
+    }
+    statement = insert(store, table).values(worker_id=worker_id, **values)
+    with store.writing() as connection:
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[table.c.worker_id],
+                set_={name: statement.excluded[name] for name in values},
+            )
+        )
+
+
+def workers(store: Store) -> tuple[WorkerState, ...]:
+    """Every worker that has beaten and is not forgotten yet, the most recent first."""
+    table = workers_table
+    statement = select(table, DatabaseNow().label("now_ms")).order_by(
+        table.c.last_beat_ms.desc(), table.c.worker_id
+    )
+    with store.reading() as connection:
+        rows = connection.execute(statement).all()
+    return tuple(
+        WorkerState(
+            worker_id=row.worker_id,
+            host=row.host,
+            pid=row.pid,
+            version=row.version,
+            speed=row.speed,
+            started_at_ms=row.started_at_ms,
+            last_beat_ms=row.last_beat_ms,
+            age_seconds=max(0, row.now_ms - row.last_beat_ms) / 1000,
+            current_jobs=tuple(json.loads(row.current_jobs)),
+            counts=json.loads(row.counts),
+        )
+        for row in rows
+    )
