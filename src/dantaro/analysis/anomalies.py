@@ -106,20 +106,31 @@ def _slice(candles: Series, first: int, end: int | None) -> Series:
 
 def _jumps(candles: Series, opening_bound: float, step_bound: float) -> Sequence[Anomaly]:
     """The jumps of one series that were not reverted, newest first."""
-    before = candles.close[:-1]
+    close, before = candles.close, candles.close[:-1]
     opening = np.log(candles.open[1:] / before)
-    step = np.log(candles.close[1:] / before)
-    places = np.flatnonzero((np.abs(opening) >= opening_bound) | (np.abs(step) >= step_bound)) + 1
-    found: list[Anomaly] = []
-    for at in places[::-1]:
-        size = opening[at - 1] if abs(opening[at - 1]) >= opening_bound else step[at - 1]
-        settled = np.median(candles.close[at : at + _SETTLING_CANDLES])
-        stays = float(np.log(settled / candles.close[at - 1]) / size)
-        if stays >= 0.5:
-            times = candles.opened_at_ms
-            ratio = float(np.exp(step[at - 1]))
-            found.append(Anomaly(int(times[at]), int(times[at - 1]), ratio))
-    return found
+    step = np.log(close[1:] / before)
+    opens_away = np.abs(opening) >= opening_bound
+    places = np.flatnonzero(opens_away | (np.abs(step) >= step_bound)) + 1
+    if not places.size:
+        return ()
+    sizes = np.where(opens_away, opening, step)[places - 1]
+    stays, returns = [], []
+    for at, size in zip(places.tolist(), sizes.tolist(), strict=True):
+        settled = float(np.median(close[at : at + _SETTLING_CANDLES]))
+        stays.append(np.log(settled / close[at - 1]) / size >= 0.5)
+        # the way back from a bad price is as long as the way there, and ends where that began
+        earlier = places[(places < at) & (places >= at - _SETTLING_CANDLES)]
+        away = np.abs(np.log(settled / close[earlier - 1]))
+        returns.append(bool((away < 0.5 * abs(size)).any()))
+    return [
+        Anomaly(
+            int(candles.opened_at_ms[at]),
+            int(candles.opened_at_ms[at - 1]),
+            float(close[at] / close[at - 1]),
+        )
+        for at, stay, back in zip(places[::-1].tolist(), stays[::-1], returns[::-1], strict=True)
+        if stay and not back
+    ]
 
 
 def _shares(jump: Anomaly, other: Series, opening_bound: float) -> bool:

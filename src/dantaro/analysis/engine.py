@@ -139,7 +139,7 @@ def _ratings(moment: Prepared) -> Document:
     hourly = select(moment.panels.hourly, moment.scored)
     panels: list[Panel] = [hourly, aggregate(hourly, FOUR_HOURLY)]
     panels.append(select(moment.panels.daily, moment.scored))
-    found = [row for panel in panels for row in ratings(panel)]
+    found = [row for panel in panels if panel.opened_at_ms.size for row in ratings(panel)]
     return document(PartKind.RATINGS, found)
 
 

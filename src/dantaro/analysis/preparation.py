@@ -106,7 +106,8 @@ def prepare(
     dollars = _dollars(markets, rates)
     measures = _measures(reading, dollars)
     reasons = _reasons(inputs, parameters, panels, measures, now_ms=now_ms)
-    scored = np.array([market.key not in reasons for market in markets], dtype=bool)
+    catalogue = {market.key for market in inputs.markets}
+    scored = np.array([m.key in catalogue and m.key not in reasons for m in markets], dtype=bool)
     members = Members(markets, scored, measures.price_usd, measures.turnover_usd)
     coins, conflicts = identify(members, ratio=parameters.identity_ratio)
     for row, ratio in conflicts.items():
@@ -187,7 +188,10 @@ def _reasons(
     known = {market.key for market in panels.markets}
     reasons: dict[str, tuple[Exclusion, ...]] = {}
     for market in inputs.markets:
-        found = (*catalogue.get(market.key, ()), *measured.get(market.key, ()))
+        listed = catalogue.get(market.key, ())
+        facts = {exclusion.reason for exclusion in listed}
+        figures = (e for e in measured.get(market.key, ()) if e.reason not in facts)
+        found = (*listed, *figures)
         if not found and market.key not in known:
             found = (nothing_known(market),)
         if found:

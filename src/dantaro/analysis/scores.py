@@ -76,9 +76,10 @@ def feature_ranks(features: Mapping[str, FloatArray]) -> Mapping[str, FloatArray
 
 
 def total_score(ranks: Mapping[str, FloatArray]) -> FloatArray:
-    """The mean of the scored features' ranks, float64[n] in (0, 1)."""
-    total: FloatArray = np.mean([ranks[feature.name] for feature in SCORED], axis=0)
-    return total
+    """The mean of the scored features' ranks, float64[n] in (0, 1), to twelve decimals: so that sums
+    that differ by rounding alone are equal.
+    """
+    return np.round(np.mean([ranks[feature.name] for feature in SCORED], axis=0), 12)
 
 
 def score_set(
@@ -95,11 +96,9 @@ def score_set(
     ranks = feature_ranks({name: column[members] for name, column in features.items()})
     total = total_score(ranks)
     groups = {group: _group_score(group, ranks) for group in GROUPS}
-    quantiles = cross_sectional_ranks(np.round(total, 12))
+    quantiles = cross_sectional_ranks(total)
     keys = [markets[row].key for row in members]
-    best_first = sorted(
-        range(len(members)), key=lambda at: (-round(float(total[at]), 12), keys[at])
-    )
+    best_first = sorted(range(len(members)), key=lambda at: (-total[at], keys[at]))
     return tuple(
         Score(
             ranked_set=ranked_set.name,

@@ -52,8 +52,8 @@ _REASONS = {
     "dispersion_24h": "fewer than two markets",
     "correlation_30d": "fewer than two markets that moved through 30 days",
     "turnover_ratio_30d": "no turnover in the last 30 days",
-    "concentration_btc": "BTC is not in the set",
-    "concentration_eth": "ETH is not in the set",
+    "concentration_btc": "BTC is not in the set, or nothing was traded",
+    "concentration_eth": "ETH is not in the set, or nothing was traded",
     "concentration_top10": "no turnover in 24 hours",
 }
 
@@ -160,10 +160,9 @@ def _of_set(
     premium_missing: Mapping[str, str],
 ) -> MarketStatus:
     rows = ranked.members
-    quotes = {prepared.markets[row].quote for row in rows}
-    currency = quotes.pop() if len(quotes) == 1 else "USDT"
-    factor = prepared.dollars[rows] if quotes else np.ones(len(rows))
-    own = basis.take(rows, factor)
+    quotes = sorted({prepared.markets[row].quote for row in rows})
+    one_quote = len(quotes) == 1
+    own = basis.take(rows, np.ones(len(rows)) if one_quote else prepared.dollars[rows])
     exchanges = {prepared.markets[row].exchange for row in rows}
     figures = {
         **_breadth(own),
@@ -183,7 +182,7 @@ def _of_set(
         overall_score=_overall(figures, sentiment),
         active_coins=len(rows),
         turnover_24h=float(own.turnover_24h.sum()),
-        turnover_currency=currency,
+        turnover_currency=quotes[0] if one_quote else "USDT",
         data_as_of_ms=as_of_ms,
         stale_after_ms=stale_after(as_of_ms, interval_ms),
         figures=figures,
@@ -239,7 +238,7 @@ def _turnover_figures(own: _Basis, coins: Sequence[str]) -> dict[str, float | No
     recent = own.daily_turnover[:, -30:]
     usual = float(np.nansum(recent)) / max(recent.shape[1], 1)
     largest = np.sort(own.turnover_24h)[::-1]
-    shares = {coin: value / total for coin, value in zip(coins, own.turnover_24h, strict=True)}
+    shares = dict(zip(coins, own.turnover_24h / total, strict=True)) if total > 0 else {}
     btc, eth = shares.get("BTC"), shares.get("ETH")
     return {
         "turnover_ratio_30d": total / usual if usual > 0 else None,
