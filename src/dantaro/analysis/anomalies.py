@@ -25,7 +25,7 @@ from dantaro.analysis.panel import Series
 from dantaro.market.timeframes import DAY_MS
 
 _SETTLING_CANDLES = 12
-_SHARED_WITHIN = float(np.log(2.0))
+_SAME_WITHIN = float(np.log(2.0))
 _WITNESS_DELAY_MS = 2 * DAY_MS  # an older candle says nothing of the moment of the jump
 
 
@@ -118,10 +118,10 @@ def _jumps(candles: Series, opening_bound: float, step_bound: float) -> Sequence
     for at, size in zip(places.tolist(), sizes.tolist(), strict=True):
         settled = float(np.median(close[at : at + _SETTLING_CANDLES]))
         stays.append(np.log(settled / close[at - 1]) / size >= 0.5)
-        # the way back from a bad price is as long as the way there, and ends where that began
+        # the way back from a bad price ends where the way there began
         earlier = places[(places < at) & (places >= at - _SETTLING_CANDLES)]
         away = np.abs(np.log(settled / close[earlier - 1]))
-        returns.append(bool((away < 0.5 * abs(size)).any()))
+        returns.append(bool((away < _SAME_WITHIN).any()))
     return [
         Anomaly(
             int(candles.opened_at_ms[at]),
@@ -146,5 +146,5 @@ def _shares(jump: Anomaly, other: Series, opening_bound: float) -> bool:
     moved = float(np.log(other.close[new] / other.close[old]))
     return bool(
         np.abs(openings).max() < opening_bound
-        and abs(moved - float(np.log(jump.ratio))) < _SHARED_WITHIN
+        and abs(moved - float(np.log(jump.ratio))) < _SAME_WITHIN
     )

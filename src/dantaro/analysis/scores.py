@@ -79,7 +79,9 @@ def total_score(ranks: Mapping[str, FloatArray]) -> FloatArray:
     """The mean of the scored features' ranks, float64[n] in (0, 1), to twelve decimals: so that sums
     that differ by rounding alone are equal.
     """
-    return np.round(np.mean([ranks[feature.name] for feature in SCORED], axis=0), 12)
+    columns = np.array([ranks[feature.name] for feature in SCORED])
+    total: FloatArray = columns.mean(axis=0).round(12)
+    return total
 
 
 def score_set(
