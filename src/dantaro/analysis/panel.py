@@ -38,6 +38,8 @@ FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
+_FIGURES = ("open", "high", "low", "close", "volume")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
@@ -142,26 +144,22 @@ def build_panel(
     exchanges = {market.exchange for market in markets}
     axes = {name: _own_axis(grid, known.get(name), opened_at_ms, step) for name in exchanges}
 
-    columns = opened_at_ms.size
-    values = np.full((5, len(markets), columns), np.nan)
+    values = np.full((5, len(markets), opened_at_ms.size), np.nan)
     listed = np.zeros(len(markets), dtype=np.int64)
     newest = np.full(len(markets), -1, dtype=np.int64)
     for row, market in enumerate(markets):
         candles_of = series.get(market.key)
         if candles_of is None:
             continue
-        times = candles_of.opened_at_ms
-        first, end = np.searchsorted(times, (first_ms, last_ms + 1))
-        if end == 0:
+        closed = candles_of.opened_at_ms[candles_of.opened_at_ms <= last_ms]
+        if closed.size == 0:
             continue
-        listed[row] = (last_ms - int(times[0])) // step + 1
-        newest[row] = times[end - 1]
-        places = np.searchsorted(axes[market.exchange], times[first:end])
-        values[0, row, places] = candles_of.open[first:end]
-        values[1, row, places] = candles_of.high[first:end]
-        values[2, row, places] = candles_of.low[first:end]
-        values[3, row, places] = candles_of.close[first:end]
-        values[4, row, places] = candles_of.volume[first:end]
+        listed[row] = (last_ms - int(closed[0])) // step + 1
+        newest[row] = closed[-1]
+        inside = slice(int(np.searchsorted(closed, first_ms)), closed.size)
+        places = np.searchsorted(axes[market.exchange], closed[inside])
+        for target, name in zip(values, _FIGURES, strict=True):
+            target[row, places] = getattr(candles_of, name)[inside]
     recorded = ~np.isnan(values[3])
     start, truncated = _starts(recorded, newest < last_ms - limit * step, limit)
     _fill(values, recorded, start)
