@@ -25,7 +25,6 @@ _POLL_SECONDS = 0.1
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 _HEALTHY_SECONDS = 30.0
-_STOP_SECONDS = 11.0
 _KILL_SECONDS = 1.0
 
 
@@ -45,11 +44,19 @@ class Program:
 class Supervisor:
     """Runs `programs`; every line that they write goes to `on_line` with the program's name.
 
-    `on_line` is called from one thread per program.
+    `on_line` is called from one thread per program. A program that has not ended `stop_seconds` after
+    SIGTERM is killed.
     """
 
-    def __init__(self, programs: Sequence[Program], *, on_line: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        *,
+        on_line: Callable[[str, str], None],
+        stop_seconds: float = 11.0,
+    ) -> None:
         self._children = [_Child(program, on_line) for program in programs]
+        self._stop_seconds = stop_seconds
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -75,7 +82,7 @@ class Supervisor:
     def _stop_all(self) -> None:
         for child in self._children:
             child.send(signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + self._stop_seconds
         for child in self._children:
             if not child.wait(max(0.0, deadline - time.monotonic())):
                 _log.warning("program_killed", program=child.name, reason="did not stop in time")
@@ -147,8 +154,10 @@ class _Child:
         _log.info("program_started", program=self.name, pid=self._process.pid)
 
     def _read(self, process: subprocess.Popen[str]) -> None:
-        if process.stdout is not None:
-            for line in process.stdout:
+        if process.stdout is None:
+            raise RuntimeError("the program was started without a pipe")
+        with process.stdout as lines:
+            for line in lines:
                 self._on_line(self.name, line.rstrip("\n"))
 
     def _note_death(self, code: int, now: float) -> None:

@@ -182,7 +182,11 @@ def venue(
 def migrate(
     down: Annotated[
         str | None,
-        typer.Option(help="Go back to this revision (`base`: remove everything). Loses data."),
+        typer.Option(
+            "--down",
+            "--to",
+            help="Go back to this revision (`base`: remove everything). Loses data.",
+        ),
     ] = None,
 ) -> None:
     """Bring the database's schema to this version's. Safe to run again and from several machines."""

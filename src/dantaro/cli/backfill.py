@@ -1,0 +1,142 @@
+"""`dantaro backfill`: collect past candles now, and show how far it is."""
+
+import asyncio
+import os
+import socket
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dantaro.app.worker import WorkerApp, build_worker, wait_for_schema
+from dantaro.errors import ConfigurationError, GiveUp, RetryLater, VenueUnavailable
+from dantaro.logs import configure_logs
+from dantaro.market.timeframes import Timeframe, parse_timeframe
+from dantaro.pipeline.collect import CollectionPlan, collect_candles
+from dantaro.settings import Settings, load_settings
+from dantaro.venues.venue import Venue
+from dantaro.worker.fleet import Fleet
+
+
+def run(*, exchanges: Sequence[str], timeframes: Sequence[str], days: int | None) -> None:
+    """Back-fill the chosen exchanges and timeframes (empty: all of the settings).
+
+    Raises:
+        ConfigurationError: a choice is not among the settings, or they contradict each other.
+        RetryLater: an exchange or the database is away; what was stored stays.
+    """
+    settings = _chosen(load_settings(), exchanges, timeframes, days)
+    # Standard output stays free; the bar and the log share standard error without tearing.
+    with _progress() as progress:
+        level = "warning" if settings.log_level == "info" else settings.log_level
+        configure_logs(log_format=settings.log_format, level=level, process="backfill")
+        counts, unreachable = asyncio.run(_collect(settings, progress))
+    screen = Console(soft_wrap=True)
+    screen.print(
+        f"{counts['candles_stored']} candles of {counts['markets']} series stored, "
+        f"{counts['failed']} series failed. What is stored is not asked for again."
+    )
+    if unreachable or counts["failed"] or counts["remaining"]:
+        away = f"; could not be reached: {', '.join(unreachable)}" if unreachable else ""
+        raise VenueUnavailable(f"the back-fill is not complete: run the command again{away}")
+
+
+def _chosen(
+    settings: Settings, exchanges: Sequence[str], timeframes: Sequence[str], days: int | None
+) -> Settings:
+    for exchange in exchanges:
+        if exchange not in settings.exchanges:
+            raise ConfigurationError(
+                f"--exchange {exchange} is not collected from: DANTARO_EXCHANGES has "
+                f"{', '.join(settings.exchanges)}"
+            )
+    chosen: tuple[Timeframe, ...] = tuple(map(parse_timeframe, timeframes))
+    for timeframe in chosen:
+        if timeframe not in settings.timeframes:
+            raise ConfigurationError(
+                f"--timeframe {timeframe} is not collected: DANTARO_TIMEFRAMES has "
+                f"{', '.join(map(str, settings.timeframes))}"
+            )
+    if days is not None and days > settings.retain_hourly_days:
+        raise ConfigurationError(
+            f"--days {days} is longer than candles are kept: "
+            f"raise DANTARO_RETAIN_HOURLY_DAYS ({settings.retain_hourly_days}) first"
+        )
+    return replace(
+        settings,
+        exchanges=tuple(exchanges) or settings.exchanges,
+        timeframes=chosen or settings.timeframes,
+        backfill_hourly_days=days or settings.backfill_hourly_days,
+        backfill_daily_days=days or settings.backfill_daily_days,
+    )
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("markets"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+
+
+async def _collect(settings: Settings, progress: Progress) -> tuple[Counter[str], list[str]]:
+    """Counts over all exchanges, and the exchanges that could not be reached."""
+    app = build_worker(settings)
+    admitted: list[Venue] = []
+    fleet = Fleet(
+        app.store,
+        app.venues,
+        app.clock,
+        worker_id=f"backfill-{socket.gethostname()}-{os.getpid()}",
+        on_admitted=admitted.append,
+        on_refused=lambda _: None,
+        on_clock=lambda: None,
+    )
+    try:
+        await asyncio.to_thread(wait_for_schema, app.store, patience_seconds=10)
+        await fleet.connect()
+        first = tuple(admitted)
+        done = await asyncio.gather(
+            *(_collect_one(app, fleet, venue, settings, progress) for venue in first)
+        )
+    finally:
+        await fleet.close()
+        await app.close()
+    reached = {venue.exchange for venue, ok in zip(first, done, strict=True) if ok[1]}
+    counts = sum((count for count, _ in done), Counter[str]())
+    return counts, [exchange for exchange in settings.exchanges if exchange not in reached]
+
+
+async def _collect_one(
+    app: WorkerApp, fleet: Fleet, venue: Venue, settings: Settings, progress: Progress
+) -> tuple[Counter[str], bool]:
+    """What was counted at one exchange, and whether it went on answering."""
+    bars: dict[str, int] = {}
+
+    def show(done: int, total: int, *, exchange: str, timeframe: str) -> None:
+        if timeframe not in bars:
+            bars[timeframe] = progress.add_task(f"{exchange} {timeframe}", total=total)
+        progress.update(bars[timeframe], completed=done, total=total)
+
+    plan = CollectionPlan.of(
+        quotes=settings.quotes,
+        universe_size=settings.universe_size,
+        timeframes=settings.timeframes,
+        hourly_days=settings.backfill_hourly_days,
+        daily_days=settings.backfill_daily_days,
+    )
+    if fleet.origin is None:
+        raise RuntimeError("an exchange is admitted for its origin")
+    try:
+        outcome = await collect_candles(
+            venue, app.store, plan, origin=fleet.origin, now_ms=app.clock.now_ms, on_progress=show
+        )
+    except (RetryLater, GiveUp) as error:
+        progress.console.print(f"{venue.exchange}: {error}", markup=False, style="red")
+        return Counter(), False
+    return outcome.counts, outcome.error is None

@@ -1,0 +1,28 @@
+"""The store, opened for one command."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dantaro.app.checks import require_home
+from dantaro.settings import Settings
+from dantaro.storage.engine import Store, open_store
+from dantaro.storage.schema import require_schema
+
+
+@contextmanager
+def opened_store(settings: Settings, *, with_schema: bool = True) -> Iterator[Store]:
+    """The store of `settings`, closed at the end of the block.
+
+    Raises:
+        ConfigurationError: the data folder or the database cannot be used.
+        SchemaMismatch: (`with_schema`) the schema is not this version's.
+        StorageUnavailable: the database is away.
+    """
+    require_home(settings.home)
+    store = open_store(settings.database_url)
+    try:
+        if with_schema:
+            require_schema(store)
+        yield store
+    finally:
+        store.close()
