@@ -51,7 +51,7 @@ def serving(
         RuntimeError: it ended or did not answer within 60 s.
     """
     url = f"http://127.0.0.1:{port}{path}"
-    request = urllib.request.Request(url, headers=dict(headers or {}))  # noqa: S310 - loopback
+    request = urllib.request.Request(url, headers=dict(headers or {}))
     with log.open("wb") as output:
         began = time.perf_counter()
         process = subprocess.Popen(command, env=dict(environment), stdout=output, stderr=output)
