@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from dantaro import __version__
-from dantaro.errors import ConfigurationError, DantaroError, RetryLater
+from dantaro.errors import ConfigurationError, DantaroError, NotFound, RequestError, RetryLater
 
 __all__ = ["app", "main"]
 
@@ -50,14 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except DantaroError as error:
         from dantaro.logs import mask
 
-        typer.secho(f"error: {mask(str(error))}", fg="red", err=True)
+        nearest = error.nearest if isinstance(error, NotFound) else ()
+        hint = f"; there is {', '.join(nearest)}" if nearest else ""
+        typer.secho(f"error: {mask(str(error))}{hint}", fg="red", err=True)
         sys.exit(_exit_code(error))
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def _exit_code(error: DantaroError) -> int:
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, (ConfigurationError, RequestError)):
         return EXIT_CONFIGURATION
     return EXIT_RETRY_LATER if isinstance(error, RetryLater) else EXIT_FAILED
 

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from dantaro.app.worker import WorkerApp, build_worker, wait_for_schema
 from dantaro.errors import ConfigurationError, GiveUp, RetryLater, VenueUnavailable
@@ -116,7 +123,7 @@ async def _collect_one(
     app: WorkerApp, fleet: Fleet, venue: Venue, settings: Settings, progress: Progress
 ) -> tuple[Counter[str], bool]:
     """What was counted at one exchange, and whether it went on answering."""
-    bars: dict[str, int] = {}
+    bars: dict[str, TaskID] = {}
 
     def show(done: int, total: int, *, exchange: str, timeframe: str) -> None:
         if timeframe not in bars:

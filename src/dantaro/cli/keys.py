@@ -75,11 +75,11 @@ def show(*, as_json: bool) -> None:
         table.add_row(
             record.id,
             record.name,
-            ",".join(record.scopes) + (" (url token)" if record.url_token else ""),
+            ",".join(sorted(record.scopes)) + (" (url token)" if record.url_token else ""),
             "" if record.limit_per_minute is None else f"{record.limit_per_minute}/min",
             str(row["expires_at"] or "never"),
             str(state),
-            style="" if state == "active" else "dim",
+            style="" if state in ("active", "ending") else "dim",
         )
     Console().print(table)
 
@@ -97,7 +97,7 @@ def _row(record: KeyRecord) -> dict[str, object]:
     return {
         "id": record.id,
         "name": record.name,
-        "scopes": list(record.scopes),
+        "scopes": sorted(record.scopes),
         "url_token": record.url_token,
         "limit_per_minute": record.limit_per_minute,
         "created_at": _time(record.created_at_ms),
@@ -108,10 +108,11 @@ def _row(record: KeyRecord) -> dict[str, object]:
 
 
 def _state(record: KeyRecord) -> str:
-    if record.revoked_at_ms is not None:
-        return "revoked"
-    expires = record.expires_at_ms
-    return "expired" if expires is not None and expires <= real_now_ms() else "active"
+    now_ms = real_now_ms()
+    if record.is_active(real_ms=now_ms):
+        return "active" if record.revoked_at_ms is None else "ending"
+    revoked = record.revoked_at_ms
+    return "revoked" if revoked is not None and revoked <= now_ms else "expired"
 
 
 def _time(at_ms: int | None) -> str | None:
