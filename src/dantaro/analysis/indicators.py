@@ -1,13 +1,15 @@
 """Indicators over a panel.
 
-Each function gives float64 arrays `[M, C]`, NaN in the left pad, during the warm-up, and wherever the
-formula divides zero by zero (a market that does not move has no RSI; a library that answers 0 there
-would call it oversold). With `last=n` only the last `n` columns are computed and returned, `[M, n]`.
+Each function gives float64 arrays `[M, C]`, NaN in the left pad, during the warm-up, and wherever
+the formula divides zero by zero (a market that does not move has no RSI; a library that answers 0
+there would call it oversold). With `last=n` only the last `n` columns are computed and returned,
+`[M, n]`.
 
-Where TA-Lib has the indicator it is used, row by row, and sees nothing but the row's finite suffix: after
-one inner NaN its RSI is 0 for ever and its averages stay NaN. The others are NumPy over all rows, each
-with its source (of these, TA-Lib has the Hull, volume-weighted and awesome ones from 0.8 on; tests hold
-ours against them). Seeds are TA-Lib's: an exponential average starts as the mean of its first period.
+Where TA-Lib has the indicator it is used, row by row, and sees nothing but the row's finite
+suffix: after one inner NaN its RSI is 0 for ever and its averages stay NaN. The others are NumPy
+over all rows, each with its source (of these, TA-Lib has the Hull, volume-weighted and awesome
+ones from 0.8 on; tests hold ours against them). Seeds are TA-Lib's: an exponential average starts
+as the mean of its first period.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,8 +46,8 @@ def ema(panel: Panel, period: int, *, last: int | None = None) -> FloatArray:
 def hull(panel: Panel, period: int = 9, *, last: int | None = None) -> FloatArray:
     """Hull moving average of the close, in quote currency.
 
-    WMA(2 WMA(close, n / 2) - WMA(close, n), sqrt(n)), both divisions rounded down (A. Hull, 2005; the
-    rounding is that of Pine's `ta.hma`).
+    WMA(2 WMA(close, n / 2) - WMA(close, n), sqrt(n)), both divisions rounded down (A. Hull, 2005;
+    the rounding is that of Pine's `ta.hma`).
     """
     smooth = isqrt(period)
     close = _recent(panel.close, last, period + smooth - 1)
@@ -127,8 +129,8 @@ def stochastic(panel: Panel, *, last: int | None = None) -> tuple[FloatArray, Fl
 def stochastic_rsi(panel: Panel, *, last: int | None = None) -> tuple[FloatArray, FloatArray]:
     """%K and %D of the stochastic RSI 3, 3, 14, 14, 0..100.
 
-    The stochastic of 14 RSI(14) values, smoothed by SMA 3 (%K) and again by SMA 3 (%D): T. Chande and
-    S. Kroll, 1994, smoothed as in TradingView's `ta` library. NaN where the RSI stood still.
+    The stochastic of 14 RSI(14) values, smoothed by SMA 3 (%K) and again by SMA 3 (%D): T. Chande
+    and S. Kroll, 1994, smoothed as in TradingView's `ta` library. NaN where the RSI stood still.
     """
     strength = rsi(panel, 14, last=None if last is None else last + 17)
     low = lowest(strength, 14)
@@ -176,7 +178,7 @@ def directional_movement(
 
 
 def awesome(panel: Panel, *, last: int | None = None) -> FloatArray:
-    """Awesome oscillator, in quote currency: SMA 5 less SMA 34 of the middle (B. Williams, 1998)."""
+    """Awesome oscillator, in quote currency: SMA 5 less 34 of the middle (B. Williams, 1998)."""
     middle = (_recent(panel.high, last, 34) + _recent(panel.low, last, 34)) / 2.0
     return _finish(moving_mean(middle, 5) - moving_mean(middle, 34), last)
 
@@ -213,7 +215,7 @@ def williams_r(panel: Panel, period: int = 14, *, last: int | None = None) -> Fl
 def bull_bear_power(
     panel: Panel, period: int = 13, *, last: int | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Bull power (high less EMA) and bear power (low less EMA), in quote currency (A. Elder, 1993)."""
+    """Bull power (high less EMA) and bear power (low less EMA), in quote (A. Elder, 1993)."""
     average = ema(panel, period, last=last)
     width = average.shape[1]
     return newest(panel.high, width) - average, newest(panel.low, width) - average
@@ -288,7 +290,7 @@ def _by_row(
     last: int | None,
     memory: int | None = None,
 ) -> FloatArray:
-    """`call` on the finite suffix of each row; `memory` candles suffice for one value (None: all)."""
+    """`call` on the finite suffix of each row; `memory` candles give one value (None: all)."""
     (result,) = _each_row(lambda *row: (call(*row),), panel, inputs, 1, last=last, memory=memory)
     return result
 

@@ -1,21 +1,23 @@
-"""Candles of many markets as one set of arrays `[markets, candles]`, with the rules for what is missing.
+"""Candles of many markets as arrays `[markets, candles]`, with the rules for what is missing.
 
-**Columns.** `opened_at_ms` are consecutive closed slots that end at the last candle closed at `now`.
-Every row is right-aligned in them: the last column holds the newest candle that its exchange could
-have, older candles follow to the left without a hole, and the rest is a left pad of NaN.
+**Columns.** `opened_at_ms` are consecutive closed slots that end at the last candle closed at
+`now`. Every row is right-aligned in them: the last column holds the newest candle that its
+exchange could have, older candles follow to the left without a hole, and the rest is a left pad
+of NaN.
 
 **What is missing, and what becomes of it**
 
-* *Quiet candle*: the market has no candle in a slot in which another market of its exchange has one.
-  Nothing traded, so the slot is filled with the last close and zero volume.
+* *Quiet candle*: the market has no candle in a slot in which another market of its exchange has
+  one. Nothing traded, so the slot is filled with the last close and zero volume.
 * *Hole*: more than `fill_limit` quiet candles in a row. Nobody can say that the market was merely
-  quiet for so long, so nothing is filled and only the candles after the hole are kept (`truncated`).
-* *Outage*: no market of the exchange has a candle in a slot, although some had one before. The feed
-  was dead, and a dead feed is never filled: the slot does not exist for that exchange. When every
-  exchange of the panel lacks it, the column is dropped; when others have it, the rows of the dead
-  exchange close ranks to the right, and `axes` holds the times of their columns. Such rows stay
-  contiguous, at the price that a column older than the outage holds an older candle than in the
-  rows of other exchanges.
+  quiet for so long, so nothing is filled and only the candles after the hole are kept
+  (`truncated`).
+* *Outage*: no market of the exchange has a candle in a slot, although some had one before. The
+  feed was dead, and a dead feed is never filled: the slot does not exist for that exchange. When
+  every exchange of the panel lacks it, the column is dropped; when others have it, the rows of
+  the dead exchange close ranks to the right, and `axes` holds the times of their columns. Such
+  rows stay contiguous, at the price that a column older than the outage holds an older candle
+  than in the rows of other exchanges.
 * *Dead tail*: an outage that has not ended. The rows of the exchange end with its newest candle,
   and `as_of_ms` says when that was. `opened_at_ms` still ends at the last closed slot.
 * *Stale*: a market whose newest candle is more than `fill_limit` slots old has an empty row
@@ -225,7 +227,7 @@ def select(panel: Panel, keep: BoolArray) -> Panel:
 def _known_slots(
     series: Mapping[str, Series], grid: IntArray, timeframe: Timeframe
 ) -> dict[str, BoolArray]:
-    """For each exchange, the slots of the grid in which at least one of its markets has a candle."""
+    """For each exchange, the slots of the grid in which one of its markets has a candle."""
     known: dict[str, BoolArray] = {}
     for key, candles_of in series.items():
         times = candles_of.opened_at_ms

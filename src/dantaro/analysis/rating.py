@@ -111,7 +111,7 @@ def label(rating: float) -> RatingLabel:
 
 
 def _each_vote(panel: Panel, width: int) -> Iterator[_Vote]:
-    """All votes over the last `width` columns, one at a time so that few arrays are alive at once."""
+    """All votes over the last `width` columns, one at a time so that few arrays live at once."""
     yield from _moving_average_votes(panel, width)
     yield from _oscillator_votes(panel, width)
     yield from _trend_votes(panel, width)

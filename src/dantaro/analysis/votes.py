@@ -1,15 +1,17 @@
 """The 26 votes of the technical rating: the rules, apart from the indicators that they judge.
 
-They follow TradingView's `TechnicalRating` library, version 3 of 2024-11-29. Against the older rules, which
-the help centre and `tradingview-ta` still describe, it differs in three places: the stochastic need not
-cross its signal in this very candle, ADX must rise instead of its lines crossing, and the Ichimoku
-vote looks at the order of all lines instead of a crossing.
+They follow TradingView's `TechnicalRating` library, version 3 of 2024-11-29. Against the older
+rules, which some help pages and `tradingview-ta` still have, it differs in four places: the
+stochastic need not cross its signal in this very candle, ADX must rise instead of its lines
+crossing, the Ichimoku vote looks at the order of all lines instead of a crossing, and an awesome
+oscillator that leaves zero has crossed it. In one place ours differs from the library: it counts
+a comparison with a value that does not exist yet as neutral, here it is no vote.
 
-Every rule takes arrays of one shape and gives votes of that shape: -1 (sell), 0, +1 (buy), NaN where a
-value it needs is NaN. `x_1` and `x_2` are the values of one and two candles before.
+Every rule takes arrays of one shape and gives votes of that shape: -1 (sell), 0, +1 (buy), NaN
+where a value it needs is NaN. `x_1` and `x_2` are the values of one and two candles before.
 
-A difference below the rounding of sums is no difference: moving sums of a price that stands still end a few
-units in the last place beside it, and would vote.
+A difference below the rounding of sums is no difference: moving sums of a price that stands still
+end a few units in the last place beside it, and would vote.
 """
 
 from itertools import pairwise
@@ -151,8 +153,8 @@ def bull_bear_vote(
     close: FloatArray,
     trend_average: FloatArray,
 ) -> FloatArray:
-    """Buy in an uptrend while bear power is negative and rising; sell in a downtrend while bull power
-    is positive and falling. The trend is the close against its EMA 50.
+    """Buy in an uptrend while bear power is negative and rises; sell in a downtrend while bull
+    power is positive and falls. The trend is the close against its EMA 50.
     """
     noise = _PRICE_NOISE * close
     zero = np.zeros_like(close)

@@ -1,7 +1,7 @@
 """Moving windows over the last axis of `[markets, candles]` arrays.
 
-Every function returns an array of the shape of its input, NaN where the window reaches into the left
-pad or over the first column. All are vectorised over rows and take no branch on the data.
+Every function returns an array of the shape of its input, NaN where the window reaches into the
+left pad or over the first column. All are vectorised over rows and take no branch on the data.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def lowest(values: FloatArray, size: int) -> FloatArray:
 
 
 def newest(values: FloatArray, width: int, *, ago: int = 0) -> FloatArray:
-    """The last `width` columns as they were `ago` candles before; NaN where that is before the first."""
+    """The last `width` columns as they were `ago` candles before; NaN before the first column."""
     columns = values.shape[1]
     end = max(columns - ago, 0)
     begin = max(end - width, 0)

@@ -292,6 +292,14 @@ def test_a_market_that_went_still_has_no_range_indicators_until_it_moves_again()
     assert np.isfinite(ind.williams_r(panel)[0, 100:]).all()
 
 
+def test_the_step_before_seven_still_candles_counts_for_the_ultimate_oscillator() -> None:
+    moving = random_series(1, candles=60).close
+    close = np.concatenate((moving, np.full(8, moving[-1] * 1.01)))
+    values = ind.ultimate(panel_of(close))[0]
+    assert np.isfinite(values[66])
+    assert np.isnan(values[67])
+
+
 # ----------------------------------------------------------------------------- laws
 
 

@@ -165,6 +165,11 @@ def test_a_market_silent_for_longer_than_the_limit_has_an_empty_row() -> None:
     assert stale.last_recorded_ms[0] == MIDNIGHT_MS + 2 * HOUR_MS
     assert stale.as_of_ms[0] == -1
     assert not stale.truncated[0]
+    torn = hourly(
+        {"upbit:A/KRW": candles_at(0, 4), "upbit:B/KRW": candles_at(*range(9))}, hours=9, candles=9
+    )
+    assert torn.start[0] == 9
+    assert not torn.truncated[0]
 
 
 def test_a_market_without_candles_has_an_empty_row() -> None:

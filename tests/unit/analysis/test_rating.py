@@ -106,7 +106,7 @@ def test_votes_are_those_of_the_values_shown_beside_them() -> None:
 
 
 def test_the_ichimoku_spans_are_those_drawn_at_this_candle() -> None:
-    series = walk(4, candles=120)
+    series = walk(4, candles=120, drift=0.05)  # every candle moves every window
     (now,) = ratings(panel_of({"BTC": series}, candles=120, end=120))
     high, low = series.high[: 120 - 26], series.low[: 120 - 26]
     middle = {n: (high[-n:].max() + low[-n:].min()) / 2 for n in (9, 26, 52)}
