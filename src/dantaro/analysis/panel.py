@@ -148,7 +148,7 @@ def build_panel(
 
     values = np.full((5, len(markets), opened_at_ms.size), np.nan)
     listed = np.zeros(len(markets), dtype=np.int64)
-    newest = np.full(len(markets), -1, dtype=np.int64)
+    last_recorded = np.full(len(markets), -1, dtype=np.int64)
     for row, market in enumerate(markets):
         candles_of = series.get(market.key)
         if candles_of is None:
@@ -157,14 +157,16 @@ def build_panel(
         if closed.size == 0:
             continue
         listed[row] = (last_ms - int(closed[0])) // step + 1
-        newest[row] = closed[-1]
+        last_recorded[row] = closed[-1]
         inside = slice(int(np.searchsorted(closed, first_ms)), closed.size)
         places = np.searchsorted(axes[market.exchange], closed[inside])
         for target, name in zip(values, _FIGURES, strict=True):
             target[row, places] = getattr(candles_of, name)[inside]
     recorded = ~np.isnan(values[3])
-    start, truncated = _starts(recorded, newest < last_ms - limit * step, limit)
-    _fill(values, recorded, start)
+    columns = np.arange(opened_at_ms.size, dtype=np.int32)
+    newest = np.maximum.accumulate(np.where(recorded, columns, np.int32(-1)), axis=1)
+    start, truncated = _starts(recorded, newest, last_recorded < last_ms - limit * step, limit)
+    _fill(values, recorded, newest, start)
     return _panel(
         markets,
         timeframe,
@@ -174,7 +176,7 @@ def build_panel(
         start=start,
         listed_slots=listed,
         truncated=truncated,
-        last_recorded_ms=newest,
+        last_recorded_ms=last_recorded,
         axes=axes,
     )
 
@@ -262,34 +264,34 @@ def _own_axis(
     return np.concatenate((times[0] + step * np.arange(-lead, 0, dtype=np.int64), times))
 
 
-def _starts(recorded: BoolArray, stale: BoolArray, limit: int) -> tuple[IntArray, BoolArray]:
+def _starts(
+    recorded: BoolArray, newest: NDArray[np.int32], stale: BoolArray, limit: int
+) -> tuple[IntArray, BoolArray]:
     """First usable column of each row, and whether a hole cut the row."""
-    rows, columns = recorded.shape
-    places = np.arange(columns, dtype=np.int64)
-    newest = np.maximum.accumulate(np.where(recorded, places, -1), axis=1)
-    # A recorded candle whose predecessor is too far away begins a new part of the row.
-    previous = np.concatenate((np.full((rows, 1), -1, dtype=np.int64), newest[:, :-1]), axis=1)
-    begins = recorded & ((previous < 0) | (places - previous - 1 > limit))
-    start = np.where(begins, places, -1).max(axis=1, initial=-1)
-    truncated = begins.sum(axis=1) > 1
-    empty = stale | (start < 0)
-    return np.where(empty, columns, start), truncated & ~empty
-
-
-def _fill(values: NDArray[np.float64], recorded: BoolArray, start: IntArray) -> None:
-    """Fill quiet candles from `start` on, and clear what lies before it, in place."""
     columns = recorded.shape[1]
-    places = np.arange(columns, dtype=np.int64)
-    used = places >= start[:, None]
-    quiet = used & ~recorded
-    newest = np.maximum.accumulate(np.where(recorded, places, 0), axis=1)
-    row, column = np.nonzero(quiet)
+    # A recorded candle whose predecessor is too far away begins a new part of the row.
+    begins = recorded.copy()
+    begins[:, 1:] &= (newest[:, :-1] < 0) | (newest[:, 1:] - newest[:, :-1] - 1 > limit)
+    empty = stale | ~recorded.any(axis=1)
+    start = np.where(empty, columns, columns - 1 - begins[:, ::-1].argmax(axis=1))
+    return start, (begins.sum(axis=1) > 1) & ~empty
+
+
+def _fill(
+    values: NDArray[np.float64],
+    recorded: BoolArray,
+    newest: NDArray[np.int32],
+    start: IntArray,
+) -> None:
+    """Fill quiet candles from `start` on, and clear what lies before it, in place."""
+    used = np.arange(recorded.shape[1]) >= start[:, None]
+    row, column = np.nonzero(used & ~recorded)
     last_close = values[3][row, newest[row, column]]
-    for prices in values[:4]:
-        prices[row, column] = last_close
-        prices[~used] = np.nan
+    cut_off = np.nonzero(recorded & ~used)
+    for figures in values:
+        figures[row, column] = last_close
+        figures[cut_off] = np.nan
     values[4][row, column] = 0.0
-    values[4][~used] = np.nan
     recorded &= used
 
 
