@@ -6,6 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
+from dantaro.venues.adapters.base import Adapter
+from dantaro.venues.gateway import Gateway
 from dantaro.venues.session import VenueSession
 from dantaro.venues.venue import Venue, open_venue
 
@@ -31,12 +33,24 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def venue_at(exchange: str, handler: Handler, **session_options: Any) -> AsyncIterator[Venue]:
-    """The production venue of `exchange`, its address replaced by that of `handler`."""
+async def venue_at(
+    exchange: str,
+    handler: Handler,
+    *,
+    adapter: Callable[[Gateway], Adapter] | None = None,
+    **session_options: Any,
+) -> AsyncIterator[Venue]:
+    """The production venue of `exchange`, its address replaced by that of `handler`.
+
+    `adapter`: another one than `open_venue` chooses.
+    """
     session = VenueSession(**session_options)
     try:
         async with serving(handler) as url:
-            yield open_venue(exchange, session=session, base_url=url)
+            if adapter is None:
+                yield open_venue(exchange, session=session, base_url=url)
+            else:
+                yield Venue(adapter(Gateway(exchange, session=session, base_url=url)))
             await session.close()
     finally:
         await session.close()

@@ -25,6 +25,7 @@ MAX_BODY_BYTES = (
     32 * 1024 * 1024
 )  # binance's market list, the largest honest answer, is about 16 MB
 _CHUNK_BYTES = 64 * 1024
+_LATEST_MS = 253_402_300_800_000  # the year 10000
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
@@ -212,14 +213,15 @@ def _venue_now_ms(
 
     A candle that was forming when it was read must not count as closed because the answer took long.
     """
+    if announcement.clock is not None:
+        told_ms = announcement.clock.venue_time(real_ms=sent.real_ms)
+        if not 0 <= told_ms < _LATEST_MS:
+            raise VenueAnswerInvalid(f"{exchange}: {CLOCK_HEADER} is out of range")
+        return told_ms
+    if date is None:
+        return None
     try:
-        if announcement.clock is not None:
-            return announcement.clock.venue_time(real_ms=sent.real_ms)
-        if date is None:
-            return None
-        elapsed_ms = round((time.monotonic() - sent.monotonic) * 1000)
-        return int(email.utils.parsedate_to_datetime(date).timestamp()) * 1000 - elapsed_ms
-    except (ValueError, OverflowError) as error:
-        if announcement.clock is None:
-            return None  # an unreadable Date header tells no time
-        raise VenueAnswerInvalid(f"{exchange}: {CLOCK_HEADER} is out of range") from error
+        dated_ms = int(email.utils.parsedate_to_datetime(date).timestamp()) * 1000
+    except (ValueError, OverflowError):
+        return None  # an unreadable header tells no time
+    return dated_ms - round((time.monotonic() - sent.monotonic) * 1000)

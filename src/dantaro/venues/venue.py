@@ -183,8 +183,10 @@ def open_venue(exchange: str, *, session: VenueSession, base_url: str | None = N
 
 
 def _is_code(currency: str) -> bool:
-    """A currency code may hold any script, but nothing that a symbol or an address is cut at."""
-    return 0 < len(currency) <= 40 and currency.isprintable() and not set(currency) & set(" /:?#")
+    """Any script, and blanks (ccxt tells apart two TONs as `TON` and `Tokamak Network`), but nothing
+    that a symbol or an address is cut at.
+    """
+    return 0 < len(currency) <= 40 and currency.isprintable() and not set(currency) & set("/:?#")
 
 
 def _windows(timeframe: Timeframe, start_ms: int, end_ms: int, count: int) -> list[Window]:

@@ -49,7 +49,7 @@ class Bithumb(Adapter):
 
     async def listings(self) -> Sequence[Listing | None]:
         content = await self.gateway.call("publicGetV1MarketAll", {"isDetails": "true"})
-        return [_listing(entry) for entry in rows_of(self.exchange, content)]
+        return [_listing(entry) for entry in self._entries(content)]
 
     async def quotes(self, markets: Sequence[Market]) -> Sequence[Quote]:
         names = [market.venue_symbol for market in markets]
@@ -57,7 +57,7 @@ class Bithumb(Adapter):
         for first in range(0, len(names), _MARKETS_PER_TICKER_CALL):
             asked = ",".join(names[first : first + _MARKETS_PER_TICKER_CALL])
             content = await self.gateway.call("publicGetV1Ticker", {"markets": asked})
-            quotes += present(map(upbit_quote, rows_of(self.exchange, content)))
+            quotes += present(map(upbit_quote, self._entries(content)))
         return quotes
 
     async def rows(self, market: Market, timeframe: Timeframe, window: Window) -> Sequence[Row]:
@@ -71,12 +71,17 @@ class Bithumb(Adapter):
             "to": to.strftime("%Y-%m-%dT%H:%M:%S"),
         }
         content = await self.candle_answer("publicGetV1CandlesMinutesUnit", params)
-        rows = [upbit_row(raw) for raw in rows_of(self.exchange, content)]
+        rows = [upbit_row(raw) for raw in self._entries(content)]
         if timeframe.milliseconds <= HOURLY.milliseconds:
             return rows
         now_ms = self.gateway.now_ms()
         rows = without_other_pages(rows, HOURLY, window.start_ms, window.end_ms, now_ms=now_ms)
         return coarsen(rows, timeframe, now_ms=now_ms)
+
+    def _entries(self, content: object) -> Sequence[object]:
+        """A bare list, or one inside the envelope of generation 1: `{"status": "0000", "data": []}`."""
+        path = ("data",) if isinstance(content, dict) else ()
+        return rows_of(self.exchange, content, *path)
 
 
 class BithumbGeneration1(Adapter):
