@@ -101,7 +101,7 @@ def prepare(
     """
     panels = panels or build_panels(inputs, parameters, now_ms=now_ms)
     markets = panels.markets
-    reading = read(panels, now_ms=now_ms)
+    reading = read(panels)
     rates = _rates(inputs, markets, reading.close)
     dollars = _dollars(markets, rates)
     measures = _measures(reading, dollars)

@@ -7,7 +7,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dantaro.analysis.exclusions import stale_after
 from dantaro.analysis.features import HISTORY_DAYS, day_features
 from dantaro.analysis.inputs import Panels, venue_as_of
 from dantaro.analysis.panel import BoolArray, FloatArray, IntArray, Panel
@@ -45,19 +44,19 @@ class Reading:
     features: Mapping[str, FloatArray]
 
 
-def read(panels: Panels, *, now_ms: int) -> Reading:
+def read(panels: Panels) -> Reading:
     """Choose hours or days for each row, and measure it there.
 
-    Hours are read where they give all the days that the features need, or where the exchange is
-    alive and the market has fallen silent; days where the hours do not reach back that far or where
-    collecting them has stopped.
+    Hours are read where they give all the days that the features need, or where the market has
+    fallen silent; days where the hours do not reach back that far, or where they stopped and the
+    exchange's days are newer.
     """
     hours, days, daily = panels.hourly, panels.days, panels.daily
     hour_venue, day_venue = _venue_column(hours), _venue_column(daily)
     has_hours = hours.last_recorded_ms >= 0
-    alive = has_hours & (now_ms <= hour_venue + stale_after(0, HOUR_MS))
-    silent = alive & (_lengths(hours) == 0)
-    enough = alive & (_lengths(days) >= HISTORY_DAYS)
+    newer = has_hours & (hour_venue >= day_venue)
+    silent = newer & (_lengths(hours) == 0)
+    enough = newer & (_lengths(days) >= HISTORY_DAYS)
     hourly = enough | silent | (has_hours & (_lengths(daily) == 0))
     venue = _choose(hourly, hour_venue, day_venue)
     usable = _choose(hourly, _lengths(hours), _lengths(daily)) > 0
