@@ -46,7 +46,7 @@ _Supervised = Annotated[
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with the exit code."""
     try:
-        app(args=arguments)
+        app(args=arguments, prog_name="dantaro")
     except DantaroError as error:
         from dantaro.logs import mask
 

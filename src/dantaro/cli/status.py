@@ -233,13 +233,14 @@ def _print(report: Report) -> None:
     ):
         screen.print(f"{label:<9} {value}", markup=False)
     for sentence in report.summary:
-        screen.print(f"- {sentence}", markup=False)
+        screen.print(f"- {sentence}", markup=False, soft_wrap=True)
     if report.publication is not None:
         shown = report.publication
         screen.print(
             f"\ngeneration {shown.generation}: {shown.status}, published {shown.published_at}, "
             f"data as of {shown.data_as_of} ({_span(shown.age_seconds)} old)",
             markup=False,
+            soft_wrap=True,
         )
     _table(
         screen,
