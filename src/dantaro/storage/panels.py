@@ -106,6 +106,8 @@ def _load_postgresql(
         answer = b"".join(copy)
     count = (len(answer) - _COPY_HEADER_BYTES - _COPY_TRAILER_BYTES) // _COPY_ROW.itemsize
     rows = np.frombuffer(answer, _COPY_ROW, count=count, offset=_COPY_HEADER_BYTES)
+    if not count:
+        return {}
     # Sorting here is several times faster than ORDER BY over partitions.
     rows = rows[np.lexsort((rows["opened_at_ms"], rows["market_id"]))]
     found, starts = np.unique(rows["market_id"], return_index=True)
