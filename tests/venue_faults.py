@@ -14,7 +14,7 @@ from dantaro.venues.venue import Venue, open_venue
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # A stand-in that says so is not paced, so that the tests do not wait for a real exchange's limits.
-STAND_IN = {"X-Dantaro-Origin": "recorded"}
+STAND_IN = {"X-Dantaro-Origin": "recorded", "X-Dantaro-Limits": "none"}
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from dantaro.errors import VenueAnswerInvalid
 
 ORIGIN_HEADER = "X-Dantaro-Origin"
 CLOCK_HEADER = "X-Dantaro-Clock"
+LIMITS_HEADER = "X-Dantaro-Limits"  # "none": it counts no requests, so there is nothing to pace for
 
 
 @dataclass(frozen=True, slots=True)

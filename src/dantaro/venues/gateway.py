@@ -16,7 +16,6 @@ from urllib.parse import urlsplit, urlunsplit
 import ccxt.async_support
 
 from dantaro.errors import ConfigurationError, VenueAnswerInvalid, VenueRateLimited, VenueRefused
-from dantaro.market.markets import Origin
 from dantaro.venues.errors import refusal, shorten, translated
 from dantaro.venues.limits import SHARE, UNIT_MILLISECONDS, RateLimiter
 from dantaro.venues.rows import holds_an_empty_list
@@ -130,7 +129,7 @@ class Gateway:
         self.venue_now_ms = answer.venue_now_ms
         self.answered_empty = holds_an_empty_list(answer.content)
         # Only a stand-in that was asked for by its address may say that no limit applies to it.
-        self.limiter.paced = self._base is None or answer.announcement.origin is Origin.LIVE
+        self.limiter.paced = self._base is None or not answer.unlimited
 
     def _require_own_origin(self, url: str) -> None:
         if self._base is not None and not url.startswith(self._base + "/"):

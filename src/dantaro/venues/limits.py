@@ -36,7 +36,7 @@ class RateLimiter:
         self._next_free = 0.0
         self._paused_until = 0.0
         self._refusals = 0
-        self.paced = True  # False for a recorded or simulated exchange, which has no limit
+        self.paced = True  # False for a recorded or simulated exchange that says it has no limit
 
     async def acquire(self, cost: float = 1.0) -> None:
         """Wait for the turn of a call that costs `cost` units.

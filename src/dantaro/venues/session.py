@@ -17,7 +17,7 @@ import orjson
 import yarl
 
 from dantaro.errors import VenueAnswerInvalid, VenueUnavailable
-from dantaro.market.clocks import CLOCK_HEADER, ORIGIN_HEADER, ClockReading
+from dantaro.market.clocks import CLOCK_HEADER, LIMITS_HEADER, ORIGIN_HEADER, ClockReading
 from dantaro.market.markets import Origin
 from dantaro.venues.errors import parse_retry_after, shorten, status_error
 
@@ -47,6 +47,7 @@ class Answer:
     text: str
     content: Any  # the decoded JSON: a list, an object or a scalar; None if it is not JSON
     announcement: Announcement
+    unlimited: bool  # a stand-in that says that it counts no requests
     venue_now_ms: int | None  # by the clock header, else by the Date header; see `_venue_now_ms`
 
 
@@ -155,6 +156,8 @@ def _answer(
         text=text,
         content=_decode(exchange, where, status, raw),
         announcement=announcement,
+        unlimited=announcement.origin is not Origin.LIVE
+        and response.headers.get(LIMITS_HEADER) == "none",
         venue_now_ms=_venue_now_ms(exchange, announcement, response.headers.get("Date"), sent),
     )
 

@@ -354,12 +354,17 @@ async def test_a_short_silence_is_waited_out() -> None:
         assert time.monotonic() - started > 0.15
 
 
-async def test_a_live_exchange_is_paced_below_its_documented_limit() -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"X-Dantaro-Limits": "none"}, {"X-Dantaro-Origin": "recorded"}],
+    ids=["live", "live and boasting", "recorded, limits as the real one"],
+)
+async def test_an_exchange_is_paced_below_its_documented_limit(headers: dict[str, str]) -> None:
     at: list[float] = []
 
     async def answer(_: web.Request) -> web.Response:
         at.append(time.monotonic())
-        return web.json_response([])
+        return web.json_response([], headers=headers)
 
     async with venue_at("upbit", answer) as venue:
         await asyncio.gather(*(page_of(venue) for _ in range(9)))
