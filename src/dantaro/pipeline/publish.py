@@ -72,7 +72,7 @@ def publish_findings(
     counts["generation"] = published.manifest.generation
     counts["changed"] = int(published.changed)
     _fill_cache(store, cache, published.manifest, encoded)
-    log.info("published", kinds=[document.kind for document in encoded], **counts)
+    log.info("published", kinds=[document.kind.value for document in encoded], **counts)
     return Outcome(counts)
 
 
