@@ -60,7 +60,8 @@ def build_panels(inputs: Inputs, parameters: Parameters, *, now_ms: int) -> Pane
     )
     hourly, daily = anomaly.cut(hourly, found), anomaly.cut(daily, found)
     rows = [market for market in inputs.markets if _has_candles(market, hourly, daily)]
-    hours = build_panel(rows, hourly, HOURLY, now_ms=now_ms, candles=parameters.hourly_candles)
+    reach = parameters.hourly_candles if hourly else 1  # a cold start has no hours to make room for
+    hours = build_panel(rows, hourly, HOURLY, now_ms=now_ms, candles=reach)
     days = build_panel(
         rows,
         {**_days_from_hours(hours), **daily},

@@ -2,8 +2,9 @@
 
 **Zones.** Lines within 12 daily ATR of the price are sorted; a zone takes lines upwards until it would
 be wider than half an ATR. Its `price` is the weighted mean of its lines, and it reaches a quarter ATR
-to either side, or to its outermost line. Pivot lines join the zone that they fall into. A zone is
-`confirmed` with the first of its lines that is more than a round number (which was known all along).
+to either side, or to its outermost line. Pivot lines join the zone that they fall into. A zone is as
+old, and confirmed as early, as the first of its lines that is more than a round number (which was
+known all along).
 
 **Touches** are separate visits: a candle's range meets the zone after confirmation, and for half a day
 before no candle did. What made the zone is not counted as its touch.

@@ -121,9 +121,6 @@ def _joined(lines: Lines, firsts: IntArray, atr: FloatArray) -> Zones:
     highest = np.maximum.reduceat(lines.price, firsts)
     price = np.clip(price, lowest, highest)  # rounding may put the mean of one line beside it
     half = HALF_WIDTH_ATR * atr
-    found = np.where(lines.method == ALWAYS_KNOWN, _NEVER, lines.confirmed)
-    confirmed = np.minimum.reduceat(found, firsts)
-    known = np.minimum.reduceat(lines.confirmed, firsts)
     lasting = np.where(lines.expires_ms == 0, _NEVER, lines.expires_ms)
     expires_ms = np.maximum.reduceat(lasting, firsts)
     return Zones(
@@ -131,11 +128,18 @@ def _joined(lines: Lines, firsts: IntArray, atr: FloatArray) -> Zones:
         low=np.maximum(np.minimum(price - half, lowest), 0.5 * price),
         high=np.maximum(price + half, highest),
         methods=np.bitwise_or.reduceat(lines.method, firsts),
-        seen=np.minimum.reduceat(lines.seen, firsts),
-        confirmed=np.where(confirmed == _NEVER, known, confirmed),
+        seen=_earliest(lines.seen, lines.method, firsts),
+        confirmed=_earliest(lines.confirmed, lines.method, firsts),
         evidence=np.maximum.reduceat(lines.evidence, firsts),
         expires_ms=np.where(expires_ms == _NEVER, 0, expires_ms),
     )
+
+
+def _earliest(columns: IntArray, method: IntArray, firsts: IntArray) -> IntArray:
+    """Each zone's first column, of its lines that were not known all along if it has others."""
+    found = np.minimum.reduceat(np.where(method == ALWAYS_KNOWN, _NEVER, columns), firsts)
+    known: IntArray = np.where(found == _NEVER, np.minimum.reduceat(columns, firsts), found)
+    return known
 
 
 def _confirmed_by(zones: Zones, rows: IntArray, others: Lines) -> Zones:

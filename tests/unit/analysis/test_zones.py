@@ -66,6 +66,7 @@ def test_pivot_lines_join_a_zone_and_never_make_one() -> None:
 def test_a_round_number_does_not_make_a_zone_older_than_its_evidence() -> None:
     zones = zones_of((90.0, ROUND, 1), (90.5, SWING, 7), (95.0, ROUND, 1))
     assert zones.confirmed.tolist() == [7, 1]
+    assert zones.seen.tolist() == [6, 0]
 
 
 def test_a_zone_of_period_extremes_alone_ends_with_the_period() -> None:
