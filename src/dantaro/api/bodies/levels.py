@@ -1,0 +1,89 @@
+"""Support and resistance of one market."""
+
+from dantaro.api.bodies.reading import Reading, resolution_of
+from dantaro.api.schemas.ranking import LevelZone, SupportLevels, SupportLevelsAnswer
+from dantaro.api.times import rfc3339, rfc3339_or_none
+from dantaro.errors import NotFound
+from dantaro.market.results import Bands, Level, PartKind
+from dantaro.queries import Resolution, Snapshot
+
+PARTS = (PartKind.LEVELS, PartKind.RECOMMENDATIONS, PartKind.PRICES, PartKind.PREMIUM)
+BAND_NAMES = (
+    "aggressive_support",
+    "moderate_support",
+    "conservative_support",
+    "aggressive_resistance",
+    "moderate_resistance",
+    "conservative_resistance",
+)
+
+
+def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer:
+    """The bands and zones of the resolved market.
+
+    Raises:
+        NotFound: none were found for it yet.
+    """
+    snapshot = reading.snapshot
+    bands = bands_of(snapshot, resolution)
+    zones = () if snapshot.levels is None else snapshot.levels.zones.get(resolution.market.key, ())
+    return SupportLevelsAnswer(
+        success=True,
+        symbol=resolution.market.base,
+        support_levels=support_levels(snapshot, bands, resolution.market.base),
+        cache_timestamp=reading.published_at,
+        data_source=reading.source,
+        exchange=bands.exchange,
+        market=bands.symbol,
+        current_price=bands.price,
+        atr=bands.atr,
+        levels=[_zone(zone, bands.data_as_of_ms) for zone in zones],
+        resolution=resolution_of(resolution),
+        unavailable=bands.missing,
+        **reading.age_fields(snapshot.age_of_row(PartKind.LEVELS, bands.data_as_of_ms)),
+    )
+
+
+def bands_of(snapshot: Snapshot, resolution: Resolution) -> Bands:
+    """The bands of the resolved market.
+
+    Raises:
+        NotFound: none were found for it yet.
+    """
+    levels, key = snapshot.levels, resolution.market.key
+    if levels is None:
+        raise NotFound("no support levels have been published yet")
+    if key not in levels.bands:
+        raise NotFound(f"{key} has no support levels; /api/v1/exclusions may say why")
+    return levels.bands[key]
+
+
+def support_levels(snapshot: Snapshot, bands: Bands, coin: str) -> SupportLevels:
+    """The bands in the shape of version 1."""
+    return SupportLevels(
+        symbol=coin,
+        **{name: getattr(bands, name) for name in BAND_NAMES},
+        calculation_method=bands.calculation_method,
+        data_points_count=bands.data_points_count,
+        updated_at=rfc3339_or_none(snapshot.verified_at(PartKind.LEVELS)),
+    )
+
+
+def _zone(zone: Level, data_as_of_ms: int) -> LevelZone:
+    unmeasured = zone.hold_probability is None
+    return LevelZone(
+        side=zone.side,
+        price=zone.price,
+        zone_low=zone.zone_low,
+        zone_high=zone.zone_high,
+        touches=zone.touches,
+        first_seen=rfc3339(zone.first_seen_ms),
+        last_evidence_at=rfc3339(zone.last_evidence_at_ms),
+        confirmed_at=rfc3339(zone.confirmed_at_ms),
+        expires_at=rfc3339(zone.expires_at_ms),
+        age_seconds=max(0, (data_as_of_ms - zone.confirmed_at_ms) // 1000),
+        methods=list(zone.methods),
+        strength=zone.strength,
+        hold_probability=zone.hold_probability,
+        unavailable={"hold_probability": "not_measured_yet"} if unmeasured else {},
+    )

@@ -1,0 +1,255 @@
+"""The ranking, and one recommendation with everything behind it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dantaro.api.bodies.levels import BAND_NAMES
+from dantaro.api.bodies.reading import AgeFields, Reading, resolution_of
+from dantaro.api.schemas.ranking import (
+    LevelBands,
+    PlaceDetails,
+    RatingDetails,
+    RatingSummary,
+    RecommendationAnswer,
+    RecommendationItem,
+    RecommendationsAnswer,
+)
+from dantaro.api.times import rfc3339, rfc3339_or_none
+from dantaro.errors import NotFound
+from dantaro.market.results import PartKind, Rating, Score, Strength
+from dantaro.queries import Resolution, Snapshot
+from dantaro.queries.parts import ALL, Recommendations, market_key
+
+PARTS = (
+    PartKind.RECOMMENDATIONS,
+    PartKind.PRICES,
+    PartKind.RATINGS,
+    PartKind.LEVELS,
+    PartKind.PREMIUM,
+)
+NOT_MEASURED_YET = "not_measured_yet"
+NO_SOURCE = "no_source"
+NO_TICKER = "no_ticker"
+NOT_PUBLISHED = "not_published"
+NOTHING_YET = "nothing has been published yet: the worker is still collecting candles"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which of a ranked set's coins to list; `strengths` empty for all."""
+
+    ranked_set: str
+    top_n: int
+    strengths: tuple[Strength, ...] = ()
+    min_turnover: float | None = None
+
+
+def recommendations_body(reading: Reading, selection: Selection) -> RecommendationsAnswer:
+    """The best of a ranked set; an empty list and a message when the set holds nothing."""
+    snapshot = reading.snapshot
+    ranking = snapshot.recommendations
+    ranked = None if ranking is None else ranking.sets.get(selection.ranked_set)
+    items = [] if ranking is None else top_items(snapshot, ranking, selection)
+    return RecommendationsAnswer(
+        success=True,
+        recommendations=items,
+        total_analyzed=0 if ranked is None else ranked.summary.size,
+        cache_timestamp=reading.published_at,
+        generated_at=reading.published_seconds,
+        data_source=reading.source,
+        message=_message(ranking, selection, items),
+        ranked_set=selection.ranked_set,
+        unavailable={} if ranked is None else ranked.summary.missing,
+        **reading.age_fields(snapshot.age_of_set(selection.ranked_set)),
+    )
+
+
+def initializing_body(
+    fields: AgeFields, selection: Selection, *, now_ms: int
+) -> RecommendationsAnswer:
+    """The answer while nothing is published; its times are of the answer itself."""
+    return RecommendationsAnswer(
+        success=True,
+        recommendations=[],
+        total_analyzed=0,
+        cache_timestamp=rfc3339(now_ms),
+        generated_at=now_ms / 1000,
+        data_source="database",
+        message=NOTHING_YET,
+        ranked_set=selection.ranked_set,
+        unavailable={},
+        **fields,
+    )
+
+
+def recommendation_body(reading: Reading, resolution: Resolution) -> RecommendationAnswer:
+    """One market's recommendation.
+
+    Raises:
+        NotFound: the market is not ranked; the message says where the reason is.
+    """
+    snapshot, key = reading.snapshot, resolution.market.key
+    ranking = snapshot.recommendations
+    places = {} if ranking is None else ranking.places.get(key, {})
+    if ranking is None or not places:
+        raise NotFound(_unranked(snapshot, key))
+    features = ranking.features[key]
+    ratings = {} if snapshot.ratings is None else snapshot.ratings.by_market.get(key, {})
+    return RecommendationAnswer(
+        success=True,
+        symbol=features.coin,
+        recommendation=_item(snapshot, ranking, _widest(places)),
+        features=features.features,
+        indicators=features.indicators,
+        places=[_place(ranking, score) for _, score in sorted(places.items())],
+        ratings=[rating_details(rating) for rating in ratings.values()],
+        resolution=resolution_of(resolution),
+        cache_timestamp=reading.published_at,
+        generated_at=reading.published_seconds,
+        data_source=reading.source,
+        **reading.age_fields(snapshot.age_of_row(PartKind.RECOMMENDATIONS, features.data_as_of_ms)),
+    )
+
+
+def top_items(
+    snapshot: Snapshot, ranking: Recommendations, selection: Selection
+) -> list[RecommendationItem]:
+    """The selected coins, best first."""
+    ranked = ranking.sets.get(selection.ranked_set)
+    chosen: list[RecommendationItem] = []
+    for score in () if ranked is None else ranked.scores:
+        if len(chosen) == selection.top_n:
+            break
+        if selection.strengths and score.strength not in selection.strengths:
+            continue
+        if _turnover(snapshot, score) < (selection.min_turnover or 0.0):
+            continue
+        chosen.append(_item(snapshot, ranking, score))
+    return chosen
+
+
+def rating_summary(rating: Rating) -> RatingSummary:
+    """A rating without its votes."""
+    return RatingSummary(
+        rating=rating.rating,
+        label=rating.label,
+        moving_averages=rating.moving_averages,
+        oscillators=rating.oscillators,
+    )
+
+
+def rating_details(rating: Rating) -> RatingDetails:
+    """A rating with every vote and value."""
+    return RatingDetails(
+        timeframe=rating.timeframe,
+        rating=rating.rating,
+        label=rating.label,
+        moving_averages=rating.moving_averages,
+        oscillators=rating.oscillators,
+        votes=rating.votes,
+        values=rating.values,
+        data_as_of=rfc3339(rating.data_as_of_ms),
+    )
+
+
+def _item(snapshot: Snapshot, ranking: Recommendations, score: Score) -> RecommendationItem:
+    key = market_key(score.exchange, score.symbol)
+    features = ranking.features[key]
+    price = None if snapshot.prices is None else snapshot.prices.by_market.get(key)
+    ratings = {} if snapshot.ratings is None else snapshot.ratings.by_market.get(key, {})
+    levels = _levels(snapshot, key)
+    unavailable = {
+        "market_cap": NO_SOURCE,
+        "track_record": NOT_MEASURED_YET,
+        **features.missing,
+    }
+    if price is None or price.change_24h is None:
+        unavailable["price_change_24h"] = NO_TICKER
+    if price is None or price.turnover_24h is None:
+        unavailable["volume_24h"] = NO_TICKER
+    if levels is None:
+        unavailable["levels"] = NOT_PUBLISHED
+    return RecommendationItem(
+        symbol=features.coin,
+        total_score=score.total,
+        technical_score=score.technical,
+        volume_score=score.volume,
+        volatility_score=score.volatility,
+        risk_score=score.risk,
+        recommendation_strength=score.strength,
+        current_price=features.close if price is None else price.price,
+        price_change_24h=None if price is None else price.change_24h,
+        volume_24h=None if price is None else price.turnover_24h,
+        market_cap=None,
+        analysis_details={**features.features, **features.indicators},
+        updated_at=rfc3339_or_none(snapshot.verified_at(PartKind.RECOMMENDATIONS, PartKind.PRICES)),
+        rank=score.rank,
+        coin=features.coin,
+        exchange=score.exchange,
+        market=score.symbol,
+        price_at=rfc3339(features.data_as_of_ms if price is None else price.at_ms),
+        rating={name: rating_summary(rating) for name, rating in ratings.items()},
+        levels=levels,
+        track_record=None,
+        data_as_of=rfc3339(features.data_as_of_ms),
+        unavailable=unavailable,
+    )
+
+
+def _levels(snapshot: Snapshot, key: str) -> LevelBands | None:
+    bands = None if snapshot.levels is None else snapshot.levels.bands.get(key)
+    if bands is None:
+        return None
+    return LevelBands(**{name: getattr(bands, name) for name in BAND_NAMES})
+
+
+def _turnover(snapshot: Snapshot, score: Score) -> float:
+    prices = snapshot.prices
+    key = market_key(score.exchange, score.symbol)
+    price = None if prices is None else prices.by_market.get(key)
+    return 0.0 if price is None or price.turnover_24h is None else price.turnover_24h
+
+
+def _widest(places: Mapping[str, Score]) -> Score:
+    """The place in `all`, else in a set over all exchanges, else in any."""
+    name = min(places, key=lambda name: (name != ALL, not name.startswith("*:"), name))
+    return places[name]
+
+
+def _place(ranking: Recommendations, score: Score) -> PlaceDetails:
+    summary = ranking.sets[score.ranked_set].summary
+    return PlaceDetails(
+        ranked_set=score.ranked_set,
+        set_size=summary.size,
+        rank=score.rank,
+        total_score=score.total,
+        technical_score=score.technical,
+        volume_score=score.volume,
+        volatility_score=score.volatility,
+        risk_score=score.risk,
+        recommendation_strength=score.strength,
+        ranks=score.ranks,
+        weights=summary.weights,
+    )
+
+
+def _message(
+    ranking: Recommendations | None, selection: Selection, items: list[RecommendationItem]
+) -> str | None:
+    if items:
+        return None
+    if ranking is None:
+        return NOTHING_YET
+    if selection.ranked_set not in ranking.sets:
+        return f"no market of {selection.ranked_set} is ranked; /api/v1/exclusions has the reasons"
+    return "no ranked coin fits the filters"
+
+
+def _unranked(snapshot: Snapshot, key: str) -> str:
+    rows = () if snapshot.exclusions is None else snapshot.exclusions.rows
+    reasons = [row.reason for row in rows if market_key(row.exchange, row.symbol) == key]
+    if reasons:
+        return f"{key} is not ranked: {', '.join(reasons)}"
+    return (
+        f"{key} is not ranked: {NOTHING_YET if snapshot.recommendations is None else 'no candles'}"
+    )

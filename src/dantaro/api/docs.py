@@ -1,0 +1,108 @@
+"""`/docs`: the routes with their parameters and examples on one page, without a script.
+
+FastAPI's own page loads its viewer from the internet; a server that runs offline, or whose operator
+allows no foreign scripts, would show an empty page. Any viewer can be pointed at `/openapi.json`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from dantaro.api.access import serving_of
+from dantaro.api.facts import facts_of
+from dantaro.api.hot import recognise
+from dantaro.storage.keys import Scope
+
+Json = Mapping[str, Any]
+_STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}
+h2{margin-top:2.5rem;border-top:1px solid #d0d7de;padding-top:1rem;font-size:1.1rem}
+code,pre{font:14px/1.4 ui-monospace,monospace}pre{background:#f6f8fa;padding:.75rem;overflow:auto}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .75rem .25rem 0;
+vertical-align:top;border-bottom:1px solid #eaeef2}.method{font-weight:600;color:#0550ae}
+@media(prefers-color-scheme:dark){body{background:#0d1117;color:#e6edf3}pre{background:#161b22}
+h2,td,th{border-color:#30363d}.method{color:#79c0ff}a{color:#79c0ff}}
+"""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/openapi.json")
+async def get_openapi(request: Request) -> JSONResponse:
+    """The OpenAPI document."""
+    _require_open(request)
+    return JSONResponse(request.app.openapi())
+
+
+@router.get("/docs")
+async def get_docs(request: Request) -> HTMLResponse:
+    """The routes on one page."""
+    _require_open(request)
+    app: FastAPI = request.app
+    return HTMLResponse(page(app.openapi()), headers={"content-security-policy": _POLICY})
+
+
+def page(document: Json) -> str:
+    """The HTML page for an OpenAPI document."""
+    info = document["info"]
+    title = escape(f"{info['title']} {info['version']}")
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<style>{_STYLE}</style><h1>{title}</h1><p>{escape(info['description'])}</p>"
+        '<p>Machine-readable: <a href="/openapi.json">/openapi.json</a>.</p>'
+        f"{''.join(_operations(document))}</html>"
+    )
+
+
+def _operations(document: Json) -> Iterator[str]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f'<h2 id="{escape(operation["operationId"])}">'
+            yield f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code></h2>'
+            yield f"<p>{escape(operation.get('description', ''))}</p>"
+            yield from _parameters(operation.get("parameters", ()))
+            yield from _body(document, operation)
+            statuses = ", ".join(operation["responses"])
+            yield f"<p>Answers: {escape(statuses)}</p><pre>{escape(_curl(method, path, operation))}"
+            yield "</pre>"
+
+
+def _parameters(parameters: Any) -> Iterator[str]:
+    if not parameters:
+        return
+    yield "<table><tr><th>parameter</th><th>in</th><th>default</th><th></th></tr>"
+    for parameter in parameters:
+        default = parameter["schema"].get("default", "")
+        yield f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{parameter['in']}</td>"
+        yield f"<td>{escape(str(default))}</td>"
+        yield f"<td>{escape(parameter.get('description', ''))}</td></tr>"
+    yield "</table>"
+
+
+def _body(document: Json, operation: Json) -> Iterator[str]:
+    if "requestBody" not in operation:
+        return
+    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+    schema = document["components"]["schemas"][reference.rpartition("/")[2]]
+    yield f"<p>Body:</p><pre>{escape(json.dumps(schema.get('examples', [{}])[0], indent=2))}</pre>"
+
+
+def _curl(method: str, path: str, operation: Json) -> str:
+    parts = ["curl"]
+    if operation.get("security"):
+        parts.append('-H "Authorization: Bearer $DANTARO_KEY"')
+    if method == "post":
+        parts.append('--json \'{"symbols": ["BTC"]}\'')
+    return f'{" ".join(parts)} "$DANTARO_URL{path.replace("{symbol}", "BTC")}"'
+
+
+def _require_open(request: Request) -> None:
+    serving = serving_of(request)
+    if not serving.options.open_docs:
+        recognise(serving, facts_of(request.scope), Scope.READ)

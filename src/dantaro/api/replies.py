@@ -1,0 +1,142 @@
+"""From a body to a response: encode it once, send it like the hot path does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from dantaro.api.answers import etag_of
+from dantaro.api.bodies.reading import AgeFields, Reading, initializing
+from dantaro.api.encoding import NOT_KEPT, CacheRule, Encoded
+from dantaro.api.facts import facts_of
+from dantaro.api.schemas.base import Aged
+from dantaro.api.serving import Serving
+from dantaro.api.times import parse_time
+from dantaro.errors import NotFound
+from dantaro.market.results import PartKind
+from dantaro.queries import DataStatus
+
+_PAST_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked for: the route's template, every parameter that shapes the answer in a canonical
+    form, and the parts that it is made from. `hot` answers are kept ready for the hot path.
+    """
+
+    route: str
+    parameters: tuple[object, ...]
+    parts: tuple[PartKind, ...]
+    as_of_ms: int | None = None
+    use_cache: bool = True
+    hot: bool = False
+
+
+async def answer(
+    request: Request, serving: Serving, question: Question, body: Callable[[Reading | None], Aged]
+) -> Response:
+    """The response to `question`; `body` makes it from a reading, or from None while nothing is
+    published.
+    """
+    reading = await _reading(serving, question)
+    if reading is None:
+        return plain(request, serving, question.route, body(None))
+    key = _key(serving, question, reading)
+    encoded = serving.answers.get(key, now_ms=reading.now_ms)
+    if encoded is None:
+        encoded = serving.answers.keep(key, _encode(question, body(reading), serving, key))
+    current = question.as_of_ms is None and question.use_cache
+    if question.hot and current and request.method == "GET":
+        facts = facts_of(request.scope)
+        serving.answers.remember(key, (facts.path, facts.query))
+    return respond(request, serving, encoded)
+
+
+async def answer_with_history(
+    request: Request, serving: Serving, question: Question, body: Callable[[Reading], Aged]
+) -> Response:
+    """As `answer`, where `body` reads the database and runs in a thread.
+
+    Raises:
+        NotFound: nothing is published.
+    """
+    reading = await _reading(serving, question)
+    if reading is None:
+        raise NotFound("nothing has been published yet")
+    key = _key(serving, question, reading)
+
+    async def make() -> Encoded:
+        return _encode(question, await serving.read(lambda: body(reading)), serving, key)
+
+    encoded = serving.answers.get(key, now_ms=reading.now_ms)
+    return respond(request, serving, encoded or await serving.answers.once(key, make))
+
+
+def plain(request: Request, serving: Serving, route: str, body: BaseModel) -> Response:
+    """The response with `body`, not kept and not compared: it is about this moment."""
+    as_of = body.data_as_of if isinstance(body, Aged) else None
+    data_as_of_ms = parse_time("data_as_of", as_of)
+    encoded = Encoded(route, to_json(body), None, NOT_KEPT, data_as_of_ms=data_as_of_ms)
+    return respond(request, serving, encoded)
+
+
+def respond(request: Request, serving: Serving, encoded: Encoded) -> Response:
+    """`encoded` as a response to `request`, exactly as the hot path sends it."""
+    headers = facts_of(request.scope).headers
+    status, raw_headers, body = encoded.respond(
+        if_none_match=headers.get(b"if-none-match") if request.method == "GET" else None,
+        accept_encoding=headers.get(b"accept-encoding"),
+        now_ms=serving.clock.now_ms(),
+        speed=serving.clock.speed,
+    )
+    response = Response(body, status_code=status)
+    response.raw_headers = raw_headers
+    return response
+
+
+def initializing_fields(serving: Serving) -> AgeFields:
+    """The age fields while nothing is published."""
+    return initializing(serving.reader.origin, serving.note)
+
+
+def to_json(body: BaseModel) -> bytes:
+    """The body's bytes."""
+    return body.model_dump_json().encode()
+
+
+async def _reading(serving: Serving, question: Question) -> Reading | None:
+    return await serving.reading(
+        question.parts, as_of_ms=question.as_of_ms, use_cache=question.use_cache
+    )
+
+
+def _key(serving: Serving, question: Question, reading: Reading) -> tuple[object, ...]:
+    """Everything that an answer depends on, but for the data status."""
+    return (
+        question.route,
+        question.parameters,
+        question.as_of_ms,
+        reading.source,
+        reading.note,
+        serving.worker,
+        reading.snapshot.fingerprint(question.parts),
+    )
+
+
+def _encode(question: Question, body: Aged, serving: Serving, key: tuple[object, ...]) -> Encoded:
+    past = question.as_of_ms is not None
+    rule = CacheRule(fixed_seconds=_PAST_SECONDS)
+    if not past:
+        rule = CacheRule(period_seconds=serving.options.generation_seconds)
+    settled = past or body.data_status is DataStatus.STALE
+    return Encoded(
+        route=question.route,
+        body=to_json(body),
+        etag=etag_of(body.generation, body.data_status, key),
+        rule=rule,
+        data_as_of_ms=parse_time("data_as_of", body.data_as_of),
+        valid_until_ms=None if settled else parse_time("stale_after", body.stale_after),
+    )

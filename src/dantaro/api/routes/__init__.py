@@ -1,0 +1,1 @@
+"""The routes behind the hot path, one module for each kind of question."""

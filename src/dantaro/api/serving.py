@@ -1,0 +1,202 @@
+"""What every request is answered from: the current view, and the ways to look further."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+import structlog
+
+from dantaro.api.answers import Answers
+from dantaro.api.auth import KeyRing
+from dantaro.api.bodies.reading import Reading
+from dantaro.api.limits import Limits
+from dantaro.api.metrics import Metrics
+from dantaro.api.probe import NOTHING_ANSWERS, Probe, probe
+from dantaro.api.schemas.base import Source
+from dantaro.cache import Cache
+from dantaro.clock import Clock
+from dantaro.errors import DantaroError, RetryLater
+from dantaro.market.results import PartKind
+from dantaro.queries import Reader, Snapshot
+
+_log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
+
+_READERS = 4
+_READ_SECONDS = 15.0
+_POLL_SECONDS = 2.0
+_PROBE_SECONDS = 1.0
+_PATIENCE_SECONDS = 1.0
+_AWAY = "the database cannot be reached; this is the newest generation read before"
+_UNREADABLE = "a newer generation cannot be read; this is the newest good one"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The values of the settings that the API needs.
+
+    `periods` maps a job's name to its seconds between two slots on the clock. `open_docs` lets
+    `/docs` and `/openapi.json` be read without a key.
+    """
+
+    rate_limit_per_minute: int = 600
+    periods: Mapping[str, int] = field(default_factory=dict)
+    heartbeat_seconds: int = 10
+    open_docs: bool = False
+    poll_seconds: float = 0.25
+
+    @property
+    def generation_seconds(self) -> int:
+        """The shortest time between two scheduled generations, on the clock."""
+        publishing = ("market_status", "recommendations", "levels")
+        return min((self.periods[job] for job in publishing if job in self.periods), default=120)
+
+
+class Serving:
+    """The collaborators of the edge and the routes, and the view that they answer from.
+
+    `view` is the current generation, `note` why it may not be the newest, `worker` whether some
+    worker is `active`, `silent` or `unknown`. They change together, on the event loop only.
+    """
+
+    def __init__(self, reader: Reader, cache: Cache, clock: Clock, options: Options) -> None:
+        self.reader = reader
+        self.cache = cache
+        self.clock = clock
+        self.options = options
+        self.keys = KeyRing()
+        self.limits = Limits(per_minute=options.rate_limit_per_minute)
+        self.answers = Answers()
+        self.metrics = Metrics()
+        self.view: Snapshot | None = None
+        self.note: str | None = None
+        self.worker = "unknown"
+        self.unreachable_exchanges: tuple[str, ...] = ()
+        self.keys_error: DantaroError | None = None
+        self._probing: asyncio.Future[Probe] | None = None
+        self._probe = NOTHING_ANSWERS
+        self._probed_at = float("-inf")
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="api-read")
+        # Looking beside the requests has threads of its own, so that neither holds up the other.
+        self._observers = ThreadPoolExecutor(3, thread_name_prefix="api-observe")
+        self._poller = ThreadPoolExecutor(1, thread_name_prefix="api-poll")
+        self._polling: asyncio.Future[bool] | None = None
+        self._failing_since: float | None = None
+
+    async def read(self, work: Callable[[], _T]) -> _T:
+        """What `work` returns; it may wait for the database and runs in a thread.
+
+        Raises:
+            TimeoutError: it took more than 15 s.
+        """
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(_READ_SECONDS):
+            return await loop.run_in_executor(self._threads, work)
+
+    async def observed(self, work: Callable[[], _T]) -> _T:
+        """As `read`, for the background tasks."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(_READ_SECONDS):
+            return await loop.run_in_executor(self._observers, work)
+
+    async def probed(self) -> Probe:
+        """How the backends do, at most a second old; what hangs counts as not answering."""
+        if time.monotonic() - self._probed_at < _PROBE_SECONDS:
+            return self._probe
+        if self._probing is None:
+            loop = asyncio.get_running_loop()
+            work = partial(probe, self.reader, self.cache)
+            self._probing = loop.run_in_executor(self._observers, work)
+        probing = self._probing
+        done, _ = await asyncio.wait({probing}, timeout=_POLL_SECONDS)
+        if not done:
+            return NOTHING_ANSWERS
+        if self._probing is probing:
+            self._probing = None
+            self._probe, self._probed_at = probing.result(), time.monotonic()
+        return self._probe
+
+    async def reading(
+        self,
+        parts: tuple[PartKind, ...],
+        *,
+        as_of_ms: int | None = None,
+        use_cache: bool = True,
+    ) -> Reading | None:
+        """The generation to answer from, its `parts` decoded; None while nothing is published.
+
+        Raises:
+            NotFound: nothing had been published by `as_of_ms`.
+            StorageUnavailable: the past is asked for and the database is away.
+        """
+        source: Source = "cache"
+        if not use_cache and await self.refresh():
+            source = "database"
+        snapshot, now_ms, note = self.view, self.clock.now_ms(), self.note
+        if as_of_ms is not None and as_of_ms < now_ms:
+            if snapshot is None or as_of_ms < snapshot.manifest.published_at_ms:
+                snapshot = await self.read(partial(self.reader.as_of, as_of_ms))
+                source, note = "database", None
+            now_ms = as_of_ms
+        if snapshot is None:
+            return None
+        if not snapshot.is_ready(parts):
+            await self.read(partial(snapshot.prepare, parts))
+        return Reading(snapshot, now_ms, source, note)
+
+    async def refresh(self) -> bool:
+        """Look for a newer generation and show it; whether the database answered.
+
+        At most one look is under way; one that takes more than two seconds goes on by itself.
+        """
+        if self._polling is None:
+            loop = asyncio.get_running_loop()
+            self._polling = loop.run_in_executor(self._poller, self.reader.poll)
+        polling = self._polling
+        done, _ = await asyncio.wait({polling}, timeout=_POLL_SECONDS)
+        if not done:
+            self._failed(RetryLater("the database does not answer"))
+            return False
+        if self._polling is polling:
+            self._polling = None
+        error = polling.exception()
+        if error is None:
+            self._failing_since = None
+            self.show(self.reader.current, None)
+            return True
+        self._failed(error)
+        return False
+
+    def show(self, view: Snapshot | None, note: str | None) -> None:
+        """Answer from `view` from now on."""
+        note = None if view is None else note
+        if view is not self.view or note != self.note:
+            self.view, self.note = view, note
+            self.answers.forget()
+
+    def show_workers(self, worker: str, unreachable_exchanges: tuple[str, ...]) -> None:
+        """Tell from now on that some worker is `worker`, and which exchanges nobody reaches."""
+        self.unreachable_exchanges = unreachable_exchanges
+        if worker != self.worker:
+            self.worker = worker
+            self.answers.forget()
+
+    def close(self) -> None:
+        """Stop the threads; what they are doing may end by itself."""
+        self._observers.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._poller.shutdown(wait=False, cancel_futures=True)
+
+    def _failed(self, error: BaseException) -> None:
+        now = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+            unexpected = None if isinstance(error, DantaroError) else error
+            _log.warning("generation_not_read", reason=str(error), exc_info=unexpected)
+        # A single failure, of a busy database say, is not worth another encoding of everything.
+        if now - self._failing_since >= _PATIENCE_SECONDS:
+            self.show(self.view, _AWAY if isinstance(error, RetryLater) else _UNREADABLE)

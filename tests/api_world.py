@@ -1,0 +1,295 @@
+"""A tiny published world for the API's tests: three coins on two exchanges, every part filled.
+
+Upbit quotes in KRW, OKX in USDT. BTC and ETH trade on both, SOL on OKX only; USDC is left out of the
+ranking. Numbers are plain enough to be checked by eye.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from dantaro.market.documents import Document, EncodedDocument, document, encode
+from dantaro.market.markets import Market, Origin
+from dantaro.market.results import (
+    Bands,
+    Exclusion,
+    ExclusionReason,
+    Level,
+    MarketFeatures,
+    MarketStatus,
+    PartKind,
+    Premium,
+    Price,
+    RankedSetSummary,
+    Rating,
+    RatingLabel,
+    Score,
+    Side,
+    Strength,
+)
+from dantaro.market.timeframes import HOUR_MS, MINUTE_MS
+from dantaro.storage import facts, generations
+from dantaro.storage.catalogue import save_markets
+from dantaro.storage.engine import Store
+from dantaro.storage.generations import Manifest, Publication
+
+CLOSED_MS = 1_767_225_600_000
+"""2026-01-01T00:00:00Z: the close of the newest candle of the first generation."""
+PUBLISHED_MS = CLOSED_MS + 10_000
+STALE_MS = CLOSED_MS + 2 * HOUR_MS + 5 * MINUTE_MS
+
+UPBIT_BTC = Market("upbit", "BTC/KRW", "BTC", "KRW", "KRW-BTC")
+UPBIT_ETH = Market("upbit", "ETH/KRW", "ETH", "KRW", "KRW-ETH", flags=("caution",))
+OKX_BTC = Market("okx", "BTC/USDT", "BTC", "USDT", "BTC-USDT")
+OKX_ETH = Market("okx", "ETH/USDT", "ETH", "USDT", "ETH-USDT")
+OKX_SOL = Market("okx", "SOL/USDT", "SOL", "USDT", "SOL-USDT")
+OKX_USDC = Market("okx", "USDC/USDT", "USDC", "USDT", "USDC-USDT")
+UPBIT = (UPBIT_BTC, UPBIT_ETH)
+OKX = (OKX_BTC, OKX_ETH, OKX_SOL, OKX_USDC)
+RANKED = (*UPBIT, OKX_BTC, OKX_ETH, OKX_SOL)
+TOTALS: Mapping[str, float] = {"SOL": 0.9, "BTC": 0.5, "ETH": 0.25}
+SETS: Mapping[str, Sequence[Market]] = {
+    "all": (OKX_SOL, UPBIT_BTC, OKX_ETH),
+    "upbit": UPBIT,
+    "okx": (OKX_SOL, OKX_BTC, OKX_ETH),
+    "*:KRW": UPBIT,
+    "*:USDT": (OKX_SOL, OKX_BTC, OKX_ETH),
+    "upbit:KRW": UPBIT,
+    "okx:USDT": (OKX_SOL, OKX_BTC, OKX_ETH),
+}
+STRENGTHS = {"SOL": Strength.STRONG_BUY, "BTC": Strength.HOLD, "ETH": Strength.SELL}
+PRICES = {
+    "upbit:BTC/KRW": 90_000_000.0,
+    "upbit:ETH/KRW": 4_500_000.0,
+    "okx:BTC/USDT": 60_000.0,
+    "okx:ETH/USDT": 3_000.0,
+    "okx:SOL/USDT": 150.0,
+    "okx:USDC/USDT": 1.0,
+}
+TURNOVERS = {
+    "upbit:BTC/KRW": 3e11,
+    "upbit:ETH/KRW": 1e11,
+    "okx:BTC/USDT": 1.5e8,
+    "okx:ETH/USDT": 1.2e8,
+    "okx:SOL/USDT": 5e7,
+    "okx:USDC/USDT": 1e6,
+}
+
+
+def recommendations(*, closed_ms: int = CLOSED_MS, lift: float = 0.0) -> Document:
+    """Features, scores and sets; `lift` is added to every total, to make another generation."""
+    features = [
+        MarketFeatures(
+            m.exchange,
+            m.symbol,
+            m.base,
+            m.quote,
+            closed_ms,
+            PRICES[m.key],
+            {"reversal_1d": -0.01, "turnover_30d": TURNOVERS[m.key]},
+            {"rsi": 55.5, "adx": None},
+            {"adx": "insufficient_history"},
+        )
+        for m in RANKED
+    ]
+    scores = [
+        Score(
+            name,
+            m.exchange,
+            m.symbol,
+            place,
+            TOTALS[m.base] + lift,
+            0.6,
+            0.8,
+            0.7,
+            0.4,
+            STRENGTHS[m.base],
+            {"reversal_1d": 0.5, "turnover_30d": 0.25},
+        )
+        for name, markets in SETS.items()
+        for place, m in enumerate(markets, start=1)
+    ]
+    weights = {"reversal_1d": 0.5, "turnover_30d": 0.5}
+    stale_ms = closed_ms + STALE_MS - CLOSED_MS
+    sets = [
+        RankedSetSummary(name, len(markets), weights, closed_ms, stale_ms)
+        for name, markets in SETS.items()
+    ]
+    return document(PartKind.RECOMMENDATIONS, features, scores, sets)
+
+
+def ratings(*, closed_ms: int = CLOSED_MS, rating: float = 0.4) -> Document:
+    """One rating per market on 1h and 1d."""
+    label = RatingLabel.BUY if rating > 0.1 else RatingLabel.NEUTRAL
+    rows = [
+        Rating(
+            m.exchange,
+            m.symbol,
+            frame,
+            closed_ms,
+            rating,
+            label,
+            0.5,
+            0.3,
+            {"sma_10": 1, "rsi": 0, "ultimate": None},
+            {"rsi": 55.5, "ultimate": None},
+        )
+        for m in RANKED
+        for frame in ("1h", "1d")
+    ]
+    return document(PartKind.RATINGS, rows)
+
+
+def levels(*, closed_ms: int = CLOSED_MS) -> Document:
+    """Bands and two zones for every ranked market but SOL; the conservative resistance is missing."""
+    bands, zones = [], []
+    for m in RANKED:
+        if m.base == "SOL":
+            continue
+        price = PRICES[m.key]
+        bands.append(
+            Bands(
+                m.exchange,
+                m.symbol,
+                price,
+                price * 0.02,
+                price * 0.98,
+                price * 0.95,
+                price * 0.9,
+                price * 1.02,
+                price * 1.05,
+                None,
+                "zones",
+                2160,
+                closed_ms,
+                {"conservative_resistance": "no_evidence"},
+            )
+        )
+        zones += [_zone(m, side, price, closed_ms) for side in Side]
+    return document(PartKind.LEVELS, bands, zones)
+
+
+def _zone(market: Market, side: Side, price: float, closed_ms: int) -> Level:
+    at = price * (0.98 if side is Side.SUPPORT else 1.02)
+    return Level(
+        market.exchange,
+        market.symbol,
+        side,
+        at,
+        at * 0.999,
+        at * 1.001,
+        3,
+        closed_ms - 48 * HOUR_MS,
+        closed_ms - HOUR_MS,
+        closed_ms - 36 * HOUR_MS,
+        closed_ms + 168 * HOUR_MS,
+        ("swing", "round_number"),
+        0.5,
+    )
+
+
+def market_status(*, closed_ms: int = CLOSED_MS, trend: str = "bullish") -> Document:
+    """The state of every ranked set."""
+    rows = [
+        MarketStatus(
+            name,
+            trend,
+            "positive",
+            0.6,
+            len(markets),
+            5e8,
+            "USD",
+            closed_ms,
+            closed_ms + STALE_MS - CLOSED_MS,
+            {"breadth_20d": 0.7, "dispersion": None},
+            {"okx:SOL/USDT": 0.05},
+            {"okx:ETH/USDT": -0.02},
+            {"dispersion": "insufficient_history"},
+            "calm",
+        )
+        for name, markets in SETS.items()
+    ]
+    return document(PartKind.MARKET_STATUS, rows)
+
+
+def exclusions() -> Document:
+    """USDC is a stablecoin with too little turnover."""
+    where = ("okx", "USDC/USDT")
+    return document(
+        PartKind.EXCLUSIONS,
+        [
+            Exclusion(*where, ExclusionReason.STABLECOIN, None, None, "USDC is a known stablecoin"),
+            Exclusion(*where, ExclusionReason.LOW_TURNOVER, 1e6, 2e6, "turnover is too low"),
+        ],
+    )
+
+
+def premium(*, closed_ms: int = CLOSED_MS, value: float = 0.02) -> Document:
+    """BTC's premium on Upbit, and the index."""
+    btc = Premium(
+        "upbit", "BTC", value, 90_000_000.0, 60_000.0, 1470.0, "upbit:USDT/KRW", 3e11, closed_ms
+    )
+    index = replace(btc, coin="INDEX", krw_price=None, usdt_price=None)
+    return document(PartKind.PREMIUM, [btc, index])
+
+
+def prices(*, at_ms: int = CLOSED_MS + 5_000, factor: float = 1.0) -> Document:
+    """A ticker of every market but Upbit's ETH."""
+    rows = [
+        Price(
+            *key.split(":"),  # type: ignore[arg-type]  # exchange and symbol
+            price * factor,
+            0.01,
+            TURNOVERS[key],
+            at_ms,
+        )
+        for key, price in PRICES.items()
+        if key != "upbit:ETH/KRW"
+    ]
+    return document(PartKind.PRICES, rows)
+
+
+def every_part(*, closed_ms: int = CLOSED_MS, lift: float = 0.0) -> tuple[Document, ...]:
+    """All seven parts."""
+    return (
+        recommendations(closed_ms=closed_ms, lift=lift),
+        ratings(closed_ms=closed_ms, rating=0.4 + lift),
+        levels(closed_ms=closed_ms),
+        market_status(closed_ms=closed_ms),
+        exclusions(),
+        premium(closed_ms=closed_ms, value=0.02 + lift),
+        prices(at_ms=closed_ms + 5_000, factor=1.0 + lift),
+    )
+
+
+def settle(store: Store, *, origin: Origin = Origin.SIMULATED) -> None:
+    """Fix the store's origin and save the market lists."""
+    facts.fix_origin(store, origin)
+    save_markets(store, "upbit", UPBIT, at_ms=CLOSED_MS)
+    save_markets(store, "okx", OKX, at_ms=CLOSED_MS)
+
+
+def publish(
+    store: Store,
+    *documents: Document,
+    at_ms: int = PUBLISHED_MS,
+    closed_ms: int = CLOSED_MS,
+    status: generations.Status = "complete",
+) -> Manifest:
+    """Publish `documents`, or all seven parts."""
+    encoded: tuple[EncodedDocument, ...] = tuple(
+        map(encode, documents or every_part(closed_ms=closed_ms))
+    )
+    return generations.publish(
+        store,
+        Publication(
+            documents=encoded,
+            published_at_ms=at_ms,
+            data_as_of_ms=closed_ms,
+            stale_after_ms=closed_ms + STALE_MS - CLOSED_MS,
+            status=status,
+            code_version="0.1.0",
+            parameters={"universe_size": 200},
+            inputs={"upbit": closed_ms, "okx": closed_ms - HOUR_MS},
+        ),
+        lease=None,
+    ).manifest
