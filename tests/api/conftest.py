@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from dantaro.api.application import Options, build_application
+from dantaro.api.application import Options, assemble
 from dantaro.api.hot import Edge
 from dantaro.cache.memory import MemoryCache
 from dantaro.clock import Clock
@@ -96,7 +96,7 @@ async def running(edge: Edge) -> AsyncIterator[None]:
 async def serving_api(
     store: Store, clock: HandClock, options: Options, key: str, cache=None
 ) -> AsyncIterator[Api]:
-    edge = build_application(
+    edge = assemble(
         connect=lambda: store, cache=cache or MemoryCache(), clock=clock, options=options
     )
     transport = httpx.ASGITransport(edge)

@@ -1,6 +1,7 @@
 """The API as one ASGI application, built from what it is given."""
 
 import asyncio
+import ipaddress
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -13,12 +14,14 @@ from dantaro.api.background import watch_generations, watch_keys, watch_workers
 from dantaro.api.hot import Edge
 from dantaro.api.routes import analysis, market_data, operations
 from dantaro.api.serving import Options, Serving
+from dantaro.app.api import ApiApp
 from dantaro.cache import Cache
 from dantaro.clock import Clock
 from dantaro.queries import Reader
 from dantaro.storage.engine import Store
+from dantaro.storage.schema import require_schema
 
-__all__ = ["Options", "build_application"]
+__all__ = ["Options", "assemble", "build_application"]
 
 _DESCRIPTION = (
     "Ranked coins, support and resistance, and the state of the market, read-only. Every answer says "
@@ -26,7 +29,37 @@ _DESCRIPTION = (
 )
 
 
-def build_application(
+def build_application(api: ApiApp) -> Edge:
+    """The application that serves with `api`, which it closes in the end."""
+    settings = api.settings
+
+    def connect() -> Store:
+        # Asked for again when the database was away at the start.
+        require_schema(api.store)
+        return api.store
+
+    options = Options(
+        rate_limit_per_minute=settings.rate_limit_per_minute,
+        periods={
+            "markets": settings.markets_seconds,
+            "tickers": settings.tickers_seconds,
+            "candles": min(frame.milliseconds for frame in settings.timeframes) // 1000,
+            "gaps": settings.gaps_seconds,
+            "market_status": settings.market_status_seconds,
+            "recommendations": settings.recommendations_seconds,
+            "levels": settings.levels_seconds,
+            "cleanup": settings.cleanup_seconds,
+        },
+        heartbeat_seconds=settings.heartbeat_seconds,
+        # On an address that others can reach, even the list of routes needs a key.
+        open_docs=is_loopback(settings.host),
+    )
+    return assemble(
+        connect=connect, cache=api.cache, clock=api.clock, options=options, close=api.close
+    )
+
+
+def assemble(
     *,
     connect: Callable[[], Store],
     cache: Cache,
@@ -74,3 +107,11 @@ def build_application(
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
