@@ -21,12 +21,21 @@ def market_of(symbol: str, *, exchange: str = "upbit") -> Market:
     return Market(exchange, symbol, base, quote, f"{quote}-{base}")
 
 
-def rows_of(timeframe: Timeframe, *, count: int, now_ms: int = NOW, price: float = 100.0) -> list[Row]:
+def rows_of(
+    timeframe: Timeframe, *, count: int, now_ms: int = NOW, price: float = 100.0
+) -> list[Row]:
     """The newest `count` closed candles at `now_ms`, each different."""
     last = timeframe.last_closed(now_ms=now_ms)
     first = last - (count - 1) * timeframe.milliseconds
     return [
-        (first + i * timeframe.milliseconds, price + i, price + i + 1, price + i - 1, price + i, 5.0)
+        (
+            first + i * timeframe.milliseconds,
+            price + i,
+            price + i + 1,
+            price + i - 1,
+            price + i,
+            5.0,
+        )
         for i in range(count)
     ]
 

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 
 import pytest
-from scripted_venue import NOW, Row, ScriptedVenue, rows_of
 
 from dantaro.errors import OriginMismatch, VenueRefused, VenueUnavailable
 from dantaro.market.candles import Candle, RejectReason
@@ -18,6 +17,7 @@ from dantaro.storage.candles import coverage, gaps, read_candles, rejected_count
 from dantaro.storage.catalogue import latest_tickers, stored_markets
 from dantaro.storage.engine import Store
 from dantaro.venues.session import Announcement
+from scripted_venue import NOW, Row, ScriptedVenue, rows_of
 
 SYMBOLS = ["BTC/KRW", "ETH/KRW", "XRP/KRW"]
 
@@ -61,7 +61,7 @@ def _as_candles(rows: list[Row]) -> tuple[Candle, ...]:
 
 @pytest.mark.parametrize("newest_first", [False, True])
 async def test_every_closed_candle_is_stored_in_whatever_order_the_pages_come(
-    store: Store, newest_first: bool
+    store: Store, *, newest_first: bool
 ) -> None:
     venue = ScriptedVenue(newest_first=newest_first)
     venue.put_into(store, SYMBOLS)
@@ -79,7 +79,7 @@ async def test_every_closed_candle_is_stored_in_whatever_order_the_pages_come(
 
 @pytest.mark.parametrize("newest_first", [False, True])
 async def test_after_a_long_pause_what_was_missed_is_joined_to_what_was_stored(
-    store: Store, newest_first: bool
+    store: Store, *, newest_first: bool
 ) -> None:
     venue = ScriptedVenue(newest_first=newest_first)
     venue.put_into(store, SYMBOLS[:1])
@@ -173,9 +173,7 @@ async def test_days_come_before_hours_and_the_largest_turnover_first(store: Stor
         plan,
         origin=Origin.SIMULATED,
         now_ms=lambda: NOW,
-        on_progress=lambda done, total, *, exchange, timeframe: seen.append(
-            (done, total, timeframe)
-        ),
+        on_progress=lambda done, total, **names: seen.append((done, total, names["timeframe"])),
     )
 
     assert [(symbol, frame) for symbol, frame, _, _ in venue.asked] == [
@@ -291,9 +289,7 @@ async def test_an_exchange_that_turns_into_another_origin_stores_nothing_more(
         await _collect(venue, store, _plan())
     stored_before = len(coverage(store))
     with pytest.raises(OriginMismatch):
-        await collect_markets(
-            venue.as_venue(), store, origin=Origin.SIMULATED, now_ms=lambda: NOW
-        )
+        await collect_markets(venue.as_venue(), store, origin=Origin.SIMULATED, now_ms=lambda: NOW)
     with pytest.raises(OriginMismatch):
         await collect_tickers(venue.as_venue(), store, _plan(), origin=Origin.SIMULATED)
     assert len(coverage(store)) == stored_before
@@ -330,7 +326,7 @@ async def test_tickers_that_cannot_be_true_are_left_out_and_counted(store: Store
     async def tickers(_: object) -> tuple[Ticker, ...]:
         return answers
 
-    venue.tickers = tickers  # type: ignore[method-assign]  # this test's own answers
+    venue.tickers = tickers  # type: ignore[method-assign,assignment]  # this test's own answers
     outcome = await collect_tickers(venue.as_venue(), store, _plan(), origin=Origin.SIMULATED)
 
     assert outcome.counts["tickers_rejected"] == 2

@@ -1,5 +1,3 @@
-from scripted_venue import NOW, Row, ScriptedVenue, rows_of
-
 from dantaro.errors import VenueRefused
 from dantaro.market.markets import Origin
 from dantaro.market.timeframes import DAY_MS, HOUR_MS, HOURLY, MINUTE_MS
@@ -9,6 +7,7 @@ from dantaro.pipeline.outcome import Outcome
 from dantaro.storage.candles import Gap, gaps, read_candles
 from dantaro.storage.catalogue import stored_markets
 from dantaro.storage.engine import Store
+from scripted_venue import NOW, Row, ScriptedVenue, rows_of
 
 PLAN = CollectionPlan.of(
     quotes=("KRW",), universe_size=9, timeframes=(HOURLY,), hourly_days=2, daily_days=2

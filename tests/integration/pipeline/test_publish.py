@@ -29,7 +29,7 @@ class SharedCache(MemoryCache):
 
 class BrokenCache(SharedCache):
     def set(self, key: str, value: bytes, *, ttl_seconds: float) -> None:
-        raise CacheUnavailable("full")
+        raise CacheUnavailable(f"full: no room for {key}, {len(value)} bytes, {ttl_seconds} s")
 
 
 def _prices(price: float) -> Document:

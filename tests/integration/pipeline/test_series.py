@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from scripted_venue import NOW, ScriptedVenue, rows_of
 
 from dantaro.analysis.panel import Series
 from dantaro.market.candles import Candle, Validated
@@ -11,6 +10,7 @@ from dantaro.storage.candles import store_page, upsert_candles
 from dantaro.storage.catalogue import stored_markets
 from dantaro.storage.engine import Store
 from dantaro.storage.panels import load_columns
+from scripted_venue import NOW, ScriptedVenue, rows_of
 
 CANDLES = [Candle(*row) for row in rows_of(HOURLY, count=100)]  # type: ignore[arg-type]  # sound rows
 END = HOURLY.floor(NOW)

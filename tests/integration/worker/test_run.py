@@ -37,20 +37,30 @@ class Desk:
         self.finished: list[Finished] = []
         self.taken: list[str] = []
         self.metrics = Metrics()
+        self._told = asyncio.Event()
         self.runner = Runner(
             store,
             worker_id=name,
             limits=limits,
             ledger=ledger,
             metrics=self.metrics,
-            on_finished=self.finished.append,
-            on_taken=lambda job: self.taken.append(job.name),
+            on_finished=self._note,
+            on_taken=self._note_taken,
         )
 
     async def until(self, slots: int, *, seconds: float = 10.0) -> None:
         async with asyncio.timeout(seconds):
             while len(self.finished) + len(self.taken) < slots:
-                await asyncio.sleep(0.005)
+                self._told.clear()
+                await self._told.wait()
+
+    def _note(self, finished: Finished) -> None:
+        self.finished.append(finished)
+        self._told.set()
+
+    def _note_taken(self, job: Job) -> None:
+        self.taken.append(job.name)
+        self._told.set()
 
 
 @asynccontextmanager
@@ -87,9 +97,7 @@ def _only(store: Store) -> JobRun:
     return run
 
 
-async def test_a_run_is_recorded_with_its_counts(
-    store: Store, ledger: ThreadPoolExecutor
-) -> None:
+async def test_a_run_is_recorded_with_its_counts(store: Store, ledger: ThreadPoolExecutor) -> None:
     async with _open(store, ledger) as desk:
         desk.runner.offer(_job(_fine), 60_000)
         await desk.until(1)
@@ -182,9 +190,7 @@ class Crowd:
         return Outcome()
 
 
-async def test_three_jobs_run_at_once_and_no_more(
-    store: Store, ledger: ThreadPoolExecutor
-) -> None:
+async def test_three_jobs_run_at_once_and_no_more(store: Store, ledger: ThreadPoolExecutor) -> None:
     crowd = Crowd()
     async with _open(store, ledger) as desk:
         for i in range(9):
@@ -334,9 +340,7 @@ async def test_a_stopping_worker_lets_short_jobs_finish_and_abandons_the_others(
     }
 
 
-async def test_what_ran_is_counted_in_the_metrics(
-    store: Store, ledger: ThreadPoolExecutor
-) -> None:
+async def test_what_ran_is_counted_in_the_metrics(store: Store, ledger: ThreadPoolExecutor) -> None:
     async with _open(store, ledger) as desk:
         desk.runner.offer(_job(_fine), 60_000)
         await desk.until(1)
