@@ -18,7 +18,7 @@ from dantaro.storage.engine import open_store
 
 _SHOWN = 10
 _ENOUGH = 20
-"""So many ranked coins make a first table worth looking at."""
+"""So many ranked coins make a first table worth looking at (fewer when fewer are collected)."""
 _POLL_SECONDS = 1.0
 
 
@@ -68,10 +68,11 @@ class DemoScreen:
         )
 
     def _wait_for(self, *, complete: bool) -> Ranking | None:
+        enough = min(_ENOUGH, self._settings.universe_size)
         with self._console.status("starting the exchanges, the worker and the API") as status:
             while not self._stopping.wait(_POLL_SECONDS):
                 ranking = self._ask()
-                wanted = ranking is not None and ranking.total >= _ENOUGH
+                wanted = ranking is not None and ranking.total >= enough
                 if wanted and not (complete and ranking and ranking.status == "provisional"):
                     return ranking
                 status.update(self._progress())
