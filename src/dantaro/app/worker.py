@@ -71,13 +71,23 @@ def wait_for_schema(store: Store, *, patience_seconds: float) -> None:
         StorageUnavailable: the database did not appear within `patience_seconds`.
     """
     deadline = time.monotonic() + patience_seconds
+    waiting = False
     while True:
         try:
             require_schema(store)
         except StorageUnavailable as error:
             if time.monotonic() >= deadline:
                 raise
-            _log.warning("database_unavailable", database=store.url_display, reason=str(error))
+            if not waiting:
+                _log.warning(
+                    "database_unavailable",
+                    database=store.url_display,
+                    reason=str(error),
+                    doing=f"asking again for up to {patience_seconds:g} s",
+                )
+            waiting = True
             time.sleep(_PAUSE_SECONDS)
         else:
+            if waiting:
+                _log.info("database_available", database=store.url_display)
             return

@@ -157,7 +157,9 @@ def venue(
         float, typer.Option(help="How many seconds of the exchange's time pass in one.", min=0.001)
     ] = 1.0,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="The first port.", min=1, max=65535)] = 8101,
+    port: Annotated[
+        int, typer.Option(help="The first port; 0 takes free ones.", min=0, max=65535)
+    ] = 8101,
     seed: Annotated[int, typer.Option(help="Which simulated market; the same seed, the same.")] = 1,
     supervised_by: _Supervised = None,
 ) -> None:

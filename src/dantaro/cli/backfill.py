@@ -40,12 +40,16 @@ def run(*, exchanges: Sequence[str], timeframes: Sequence[str], days: int | None
         level = "warning" if settings.log_level == "info" else settings.log_level
         configure_logs(log_format=settings.log_format, level=level, process="backfill")
         counts, unreachable = asyncio.run(_collect(settings, progress))
-    screen = Console(soft_wrap=True)
-    screen.print(
-        f"{counts['candles_stored']} candles of {counts['markets']} series stored, "
-        f"{counts['failed']} series failed. What is stored is not asked for again."
-    )
-    if unreachable or counts["failed"] or counts["remaining"]:
+    complete = not (unreachable or counts["failed"] or counts["remaining"])
+    screen = Console(soft_wrap=True, highlight=False)
+    if complete and not counts["markets"]:
+        screen.print("Nothing is missing.")
+    else:
+        screen.print(
+            f"{counts['candles_stored']} candles of {counts['markets']} series stored, "
+            f"{counts['failed']} series failed. What is stored is not asked for again."
+        )
+    if not complete:
         away = f"; could not be reached: {', '.join(unreachable)}" if unreachable else ""
         raise VenueUnavailable(f"the back-fill is not complete: run the command again{away}")
 

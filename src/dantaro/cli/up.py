@@ -91,6 +91,7 @@ class Migration:
         self._done = threading.Event()
         self._stopping = threading.Event()
         self._refusal: ConfigurationError | None = None
+        self._waiting = False
 
     def is_done(self) -> bool:
         """Whether the schema is this version's.
@@ -113,7 +114,14 @@ class Migration:
             migrate(store)
             announce_first_key(store, self._settings)
         except StorageUnavailable as error:
-            _log.warning("database_unavailable", database=store.url_display, reason=str(error))
+            if not self._waiting:
+                _log.warning(
+                    "database_unavailable",
+                    database=store.url_display,
+                    reason=str(error),
+                    doing="asking again; the worker starts once it is there",
+                )
+            self._waiting = True
         else:
             self._done.set()
         finally:

@@ -51,7 +51,7 @@ def run(
     ]
     reading = ClockReading(_start_ms(start, sources), real_now_ms(), speed)
     servers = [
-        create_server(_format(exchange), source, reading, host=host, port=port + offset)
+        create_server(_format(exchange), source, reading, host=host, port=port and port + offset)
         for offset, (exchange, source) in enumerate(zip(exchanges, sources, strict=True))
     ]
     asyncio.run(_serve(servers))
