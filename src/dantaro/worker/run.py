@@ -67,6 +67,7 @@ class Runner:
         self._offered: dict[str, int] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._current: dict[str, Lease] = {}
+        self._waiting: set[str] = set()
         self._closing = False
 
     @property
@@ -89,9 +90,8 @@ class Runner:
         """
         self._closing = True
         self._offered.clear()
-        for name, task in self._tasks.items():
-            if name not in self._current:
-                task.cancel()  # it only waits for its place
+        for name in self._waiting:
+            self._tasks[name].cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=finish_seconds)
         for task in self._tasks.values():
@@ -103,15 +103,19 @@ class Runner:
         try:
             while job.name in self._offered:
                 await self._run_slot(job)
+        except Exception:
+            # Also the boundary of a job: what goes wrong around it must not go unheard.
+            _log.exception("slot_failed", job=job.name)
         finally:
             del self._tasks[job.name]
 
     async def _run_slot(self, job: Job) -> None:
         """One slot: all its attempts, its lease kept all along, its outcome written down."""
+        self._waiting.add(job.name)
         async with _Place(self._places_of(job)) as place:
+            self._waiting.discard(job.name)
             lease = await self._claim(job)
             if lease is None:
-                self._on_taken(job)
                 return
             self._current[job.name] = lease
             try:
@@ -182,11 +186,10 @@ class Runner:
         )
 
     async def _claim(self, job: Job) -> Lease | None:
-        """Claim the newest offer, waiting for a database that is away; None if it is taken."""
-        while True:
-            slot_ms = self._offered.pop(job.name)
+        """Claim the newest offer, waiting for a database that is away; None if it is not to be had."""
+        while (slot_ms := self._offered.pop(job.name, None)) is not None:
             try:
-                return await self._in_ledger(
+                lease = await self._in_ledger(
                     claim,
                     self._store,
                     job.name,
@@ -196,8 +199,15 @@ class Runner:
                 )
             except StorageUnavailable as error:
                 _log.warning("claim_failed", job=job.name, slot=slot_ms, error=str(error))
+            else:
+                if lease is None:
+                    self._on_taken(job)
+                return lease
+            if self._closing:
+                break
             self._offered.setdefault(job.name, slot_ms)
             await asyncio.sleep(_STORE_PAUSE_SECONDS)
+        return None
 
     async def _keep(self, lease: Lease) -> None:
         """Renew the lease until cancelled; returns when it is lost."""

@@ -316,22 +316,26 @@ async def test_two_workers_share_the_slots_and_each_runs_once(
 async def test_a_stopping_worker_lets_short_jobs_finish_and_abandons_the_others(
     store: Store, ledger: ThreadPoolExecutor
 ) -> None:
+    begun = asyncio.Barrier(3)
+
     async def short(_: Turn) -> Outcome:
+        await begun.wait()
         await asyncio.sleep(0.2)
         return Outcome(Counter(done=1))
 
     async def long(_: Turn) -> Outcome:
+        await begun.wait()
         await asyncio.sleep(60)
         return Outcome()
 
     async with _open(store, ledger) as desk:
         desk.runner.offer(_job(short, "tickers:upbit"), 60_000)
         desk.runner.offer(_job(long, "candles:upbit"), 60_000)
-        await asyncio.sleep(0.1)
+        await begun.wait()
         loop = asyncio.get_running_loop()
         started = loop.time()
-        await desk.runner.close(finish_seconds=0.5, abandon_seconds=1.0)
-        assert loop.time() - started < 1.4
+        await desk.runner.close(finish_seconds=1.0, abandon_seconds=1.0)
+        assert loop.time() - started < 2.0
         desk.runner.offer(_job(_fine, "late"), 60_000)
     found = {run.job: (run.state, run.error) for run in runs(store, limit=9)}
     assert found == {
