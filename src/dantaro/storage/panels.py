@@ -18,25 +18,16 @@ WHERE market_id = ? AND timeframe = ? AND opened_at_ms >= ? AND opened_at_ms < ?
 ORDER BY opened_at_ms
 """
 
-# The rows of COPY's binary form (see candle_rows), each value behind its length.
-_COPY_ROW = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("market_id_length", ">i4"),
-        ("market_id", ">i4"),
-        ("opened_at_ms_length", ">i4"),
-        ("opened_at_ms", ">i8"),
-        *(item for name in _FIGURES for item in ((f"{name}_length", ">i4"), (name, ">f8"))),
-    ]
-)
-_COPY_HEADER_BYTES = 19
-_COPY_TRAILER_BYTES = 2
-_COPY_SELECT = """
-COPY (
-    SELECT market_id, opened_at_ms, open, high, low, close, volume FROM candles
-    WHERE timeframe = {timeframe} AND market_id = ANY ({market_ids})
-        AND opened_at_ms >= {start_ms} AND opened_at_ms < {end_ms}
-) TO STDOUT (FORMAT BINARY)
+# One row per market, its candles in one string of big-endian numbers: PostgreSQL makes it in a fifth of
+# the time in which a driver reads them row by row. Sorted here, as an ORDER BY would cost more.
+_PACKED_ROW = np.dtype([("opened_at_ms", ">i8"), *((name, ">f8") for name in _FIGURES)])
+_POSTGRESQL_SELECT = """
+SELECT market_id, string_agg(
+    int8send(opened_at_ms) || float8send(open) || float8send(high) || float8send(low)
+        || float8send(close) || float8send(volume), '')
+FROM candles
+WHERE timeframe = %s AND market_id = ANY (%s) AND opened_at_ms >= %s AND opened_at_ms < %s
+GROUP BY market_id
 """
 
 
@@ -89,33 +80,16 @@ def _load_sqlite(
 def _load_postgresql(
     connection: Connection, timeframe: str, market_ids: Sequence[int], start_ms: int, end_ms: int
 ) -> dict[int, CandleColumns]:
-    # For weight: an installation on SQLite needs no PostgreSQL driver.
-    from psycopg import sql  # noqa: PLC0415
-
     driver = connection.connection.driver_connection
     if driver is None:
         raise RuntimeError("the connection was closed before the candles were read")
-    # COPY takes no parameters, so the driver writes them into the statement as literals.
-    statement = sql.SQL(_COPY_SELECT).format(
-        timeframe=sql.Literal(timeframe),
-        market_ids=sql.Literal(list(market_ids)),
-        start_ms=sql.Literal(start_ms),
-        end_ms=sql.Literal(end_ms),
-    )
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        answer = b"".join(copy)
-    count = (len(answer) - _COPY_HEADER_BYTES - _COPY_TRAILER_BYTES) // _COPY_ROW.itemsize
-    rows = np.frombuffer(answer, _COPY_ROW, count=count, offset=_COPY_HEADER_BYTES)
-    if not count:
-        return {}
-    # Sorting here is several times faster than ORDER BY over partitions.
-    rows = rows[np.lexsort((rows["opened_at_ms"], rows["market_id"]))]
-    found, starts = np.unique(rows["market_id"], return_index=True)
-    ends = [*starts[1:], len(rows)]
-    return {
-        int(market_id): _columns(rows[start:end])
-        for market_id, start, end in zip(found, starts, ends, strict=True)
-    }
+    loaded = {}
+    with driver.cursor(binary=True) as cursor:
+        cursor.execute(_POSTGRESQL_SELECT, (timeframe, list(market_ids), start_ms, end_ms))
+        for market_id, packed in cursor:
+            rows = np.frombuffer(packed, _PACKED_ROW)
+            loaded[market_id] = _columns(rows[np.argsort(rows["opened_at_ms"])])
+    return loaded
 
 
 def _columns(rows: npt.NDArray[np.void]) -> CandleColumns:
