@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -111,9 +112,10 @@ class DemoScreen:
             title=f"Top {len(ranking.items)} of {ranking.total} coins - SIMULATED data, "
             f"{ranking.status}",
             title_style="bold",
+            box=box.SIMPLE_HEAD,
         )
         for column in ("rank", "coin", "market", "total score", "class", "price", "24 h"):
-            table.add_column(column, justify="left" if column in _TEXTS else "right")
+            table.add_column(column, justify="left" if column in _TEXTS else "right", no_wrap=True)
         for place, item in enumerate(ranking.items, start=1):
             table.add_row(
                 str(item.get("rank") or place),
