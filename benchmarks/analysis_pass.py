@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import talib
@@ -21,6 +22,7 @@ from dantaro.market.documents import encode
 from dantaro.market.timeframes import FOUR_HOURLY
 
 _HOURS, _DAYS, _REPETITIONS = 2160, 400, 5
+_SMA: Any = 0  # TA-Lib's number for a simple moving average
 
 
 def main(markets: int) -> dict[str, float]:
@@ -79,7 +81,7 @@ def _bare_talib(panels: engine.Panels) -> None:
                 talib.MAX(high, period)
                 talib.MIN(low, period)
             talib.RSI(close, 14)
-            talib.STOCH(high, low, close, 14, 3, talib.MA_Type.SMA, 3, talib.MA_Type.SMA)
+            talib.STOCH(high, low, close, 14, 3, _SMA, 3, _SMA)
             talib.CCI(high, low, close, 20)
             talib.ADX(high, low, close, 14)
             talib.PLUS_DI(high, low, close, 14)

@@ -73,7 +73,7 @@ def _candles(seed: int) -> list[Candle]:
     ]
 
 
-def _bare_upsert(path: Path, rows: list[tuple[float, ...]]) -> None:
+def _bare_upsert(path: Path, rows: Sequence[tuple[float, ...]]) -> None:
     connection = sqlite.connect(path)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(

@@ -69,7 +69,7 @@ def recommend(
         recommendations=_recommendations(moment) if scored else None,
         ratings=_ratings(moment) if scored else None,
         exclusions=document(PartKind.EXCLUSIONS, moment.exclusions),
-        prices=document(PartKind.PRICES, tuple(_prices(inputs))),
+        prices=document(PartKind.PRICES, tuple(_prices(moment))),
         data_as_of_ms=moment.data_as_of_ms,
         stale_after_ms=moment.stale_after_ms,
         inputs=moment.newest_closed(),
@@ -143,14 +143,33 @@ def _ratings(moment: Prepared) -> Document:
     return document(PartKind.RATINGS, found)
 
 
-def _prices(inputs: Inputs) -> Iterator[Price]:
-    for key in sorted(inputs.tickers):
-        ticker = inputs.tickers[key]
+def _prices(moment: Prepared) -> Iterator[Price]:
+    """The tickers. Where an exchange publishes no 24-hour change it is taken against the hourly close
+    24 hours before the newest one.
+    """
+    day_ago = _closes_a_day_ago(moment)
+    for key, ticker in sorted(moment.inputs.tickers.items()):
+        change = ticker.change_24h
+        if change is None and key in day_ago:
+            change = ticker.price / day_ago[key] - 1.0
         yield Price(
             exchange=ticker.exchange,
             symbol=ticker.symbol,
             price=ticker.price,
-            change_24h=ticker.change_24h,
+            change_24h=change,
             turnover_24h=ticker.turnover_24h,
             at_ms=ticker.at_ms,
         )
+
+
+def _closes_a_day_ago(moment: Prepared) -> Mapping[str, float]:
+    days = moment.panels.days
+    if days.close.shape[1] < 2:
+        return {}
+    fresh = moment.reading.from_hourly & (moment.reading.as_of_ms >= 0)
+    closes = np.where(fresh, days.close[:, -2], np.nan)
+    return {
+        market.key: float(close)
+        for market, close in zip(moment.markets, closes, strict=True)
+        if np.isfinite(close)
+    }

@@ -358,3 +358,25 @@ def test_parameters_are_plain_json() -> None:
     written = PARAMETERS.to_json()
     assert written["quotes"] == ["KRW", "USDT"]
     assert Parameters(**{**written, "quotes": tuple(written["quotes"])}) == PARAMETERS  # type: ignore[arg-type]  # a JSON object's values
+
+
+def test_a_change_that_the_exchange_does_not_publish_is_taken_against_the_close_a_day_ago() -> None:
+    inputs = a_world()
+    silent = replace(inputs.tickers["upbit:BTC/KRW"], change_24h=None, price=20_000.0)
+    inputs = replace(inputs, tickers={**inputs.tickers, "upbit:BTC/KRW": silent})
+    prices = {
+        f"{row.exchange}:{row.symbol}": row
+        for row in recommend(inputs, PARAMETERS, now_ms=NOW_MS).prices.rows(Price)
+    }
+    a_day_ago = float(inputs.hourly["upbit:BTC/KRW"].close[-25])
+    assert prices["upbit:BTC/KRW"].change_24h == pytest.approx(20_000.0 / a_day_ago - 1.0)
+    published = inputs.tickers["okx:BTC/USDT"].change_24h
+    assert prices["okx:BTC/USDT"].change_24h == published
+
+
+def test_a_change_is_unknown_while_only_days_are_collected() -> None:
+    inputs = a_world()
+    silent = replace(inputs.tickers["upbit:BTC/KRW"], change_24h=None)
+    inputs = replace(inputs, hourly={}, tickers={**inputs.tickers, "upbit:BTC/KRW": silent})
+    prices = recommend(inputs, PARAMETERS, now_ms=NOW_MS).prices.rows(Price)
+    assert [row.change_24h for row in prices if row.symbol == "BTC/KRW"] == [None]
