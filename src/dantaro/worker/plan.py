@@ -29,7 +29,7 @@ class Limits:
     concurrency: int = 3
     attempts: int = 3
     timeout_seconds: float = 300.0
-    lease_seconds: float = 30.0
+    lease_seconds: float = 15.0
     backoff_seconds: float = 2.0
     heartbeat_seconds: float = 10.0
     stop_seconds: float = 10.0

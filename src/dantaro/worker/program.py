@@ -7,6 +7,7 @@ import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import structlog
 
 from dantaro.cache import Cache
@@ -52,7 +53,7 @@ async def run_worker(
         ConfigurationError: the metrics' port is taken.
         StorageUnavailable: the database is away at the start; once it runs, the worker waits for it.
     """
-    worker_id = worker_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    worker_id = worker_id or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
     loop = asyncio.get_running_loop()
     threads = ThreadPoolExecutor(_STORE_THREADS, thread_name_prefix="dantaro-work")
     loop.set_default_executor(threads)
@@ -79,6 +80,7 @@ class _Worker:
         worker_id: str,
     ) -> None:
         self._plan = plan
+        self._worker_id = worker_id
         self._clock = clock
         analyst = Analyst(store, plan.parameters, exchanges=plan.exchanges)
         self._bench = Bench(store, cache, clock, plan, analyst)
@@ -212,9 +214,24 @@ class _Worker:
             newest = await asyncio.to_thread(runs, self._bench.store, job=job.name, limit=1)
         except StorageUnavailable:
             return
-        if newest and newest[0].state is RunState.RUNNING:
+        running = bool(newest) and newest[0].state is RunState.RUNNING
+        if job.lengthy and (not running or _has_died(newest[0].worker_id, self._worker_id)):
+            if job.name not in self._caught_up:
+                self._caught_up.add(job.name)
+                self._schedule.offer_now(job)
+        elif running:
             wait_seconds = 0.0 if newest[0].lease_expired else lease_seconds
             self._schedule.offer_again(job, newest[0].scheduled_at_ms, in_seconds=wait_seconds)
-        elif job.lengthy and job.name not in self._caught_up:
-            self._caught_up.add(job.name)
-            self._schedule.offer_now(job)
+
+
+def _has_died(worker_id: str, own_id: str) -> bool:
+    """Whether another worker was a process of this machine that is no more.
+
+    Its lease need not be waited for then. Of workers elsewhere only their leases tell.
+    """
+    host, _, rest = worker_id.partition(":")
+    pid = rest.partition(":")[0]
+    if worker_id == own_id or host != socket.gethostname() or not pid.isdigit():
+        return False
+    # In a container every life of a worker has the same number: an older one with ours is dead.
+    return int(pid) == os.getpid() or not psutil.pid_exists(int(pid))

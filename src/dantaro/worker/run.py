@@ -103,8 +103,7 @@ class Runner:
         try:
             while job.name in self._offered:
                 await self._run_slot(job)
-        except Exception:
-            # Also the boundary of a job: what goes wrong around it must not go unheard.
+        except Exception:  # noqa: BLE001 - also a job's boundary: what goes wrong around it is heard
             _log.exception("slot_failed", job=job.name)
         finally:
             del self._tasks[job.name]

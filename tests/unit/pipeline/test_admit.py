@@ -37,6 +37,8 @@ def test_clocks_agree_when_they_show_nearly_the_same_time_at_the_same_speed() ->
     ],
     ids=["an hour off", "another speed", "no clock of its own"],
 )
-def test_a_clock_that_disagrees_with_the_one_followed_is_refused(reading: ClockReading | None) -> None:
+def test_a_clock_that_disagrees_with_the_one_followed_is_refused(
+    reading: ClockReading | None,
+) -> None:
     with pytest.raises(ClockMismatch, match="upbit"):
         require_agreement("upbit", reading, followed=ClockReading(START, REAL, 60.0), real_ms=REAL)
