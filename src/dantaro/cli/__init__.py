@@ -103,8 +103,8 @@ def up() -> None:
 def demo() -> None:
     """Try the whole system against two simulated exchanges on loopback.
 
-    Everything from the exchange's HTTP answers upwards is the production path. Data goes to
-    `./var/demo` (or `DANTARO_HOME`), apart from any real store; every answer says
+    Everything from the exchange's HTTP answers upwards is the production path. Data goes to the
+    folder `demo` in `DANTARO_HOME` (`./var/demo`), apart from any real store; every answer says
     `data_origin: simulated`. Runs until Ctrl-C.
     """
     from dantaro.cli.demo import run
@@ -161,6 +161,10 @@ def venue(
         int, typer.Option(help="The first port; 0 takes free ones.", min=0, max=65535)
     ] = 8101,
     seed: Annotated[int, typer.Option(help="Which simulated market; the same seed, the same.")] = 1,
+    unlimited: Annotated[
+        bool,
+        typer.Option("--unlimited", help="Count no requests, where the real exchange would."),
+    ] = False,
     supervised_by: _Supervised = None,
 ) -> None:
     """Serve recorded or simulated candles in an exchange's own format, to collect from.
@@ -178,6 +182,7 @@ def venue(
         host=host,
         port=port,
         seed=seed,
+        unlimited=unlimited,
         supervised_by=supervised_by,
     )
 

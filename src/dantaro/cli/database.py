@@ -9,7 +9,7 @@ from dantaro.storage.schema import downgrade, migrate
 
 def run_migration(*, down: str | None) -> None:
     """Migrate to this version's schema, or back to the revision `down`."""
-    with opened_store(load_settings(), with_schema=False) as store:
+    with opened_store(load_settings(), existing=False) as store:
         if down is None:
             migrate(store)
             done = "has this version's schema"

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import MutableMapping
@@ -22,7 +23,7 @@ from dantaro.storage.keys import create_key
 from dantaro.storage.schema import migrate
 
 EXCHANGES = ("binance", "upbit")
-DEFAULT_HOME = "./var/demo"
+DEFAULT_HOME = "./var"
 _HOST = "127.0.0.1"
 _LAST_LINES = 15
 _LONGEST_LOG_BYTES = 20 * 1024 * 1024
@@ -55,7 +56,8 @@ def _run(settings: Settings, key: str, first_port: int, log: IO[str]) -> int:
             log.write(f"{lines[-1]}\n")
             log.flush()
 
-    venue = ["--host", _HOST, "--port", str(first_port)]
+    # Two exchanges of one's own need no manners: nobody waits two minutes for a demonstration.
+    venue = ["--host", _HOST, "--port", str(first_port), "--unlimited"]
     for exchange in EXCHANGES:
         venue += ["--exchange", exchange]
     supervisor = Supervisor(
@@ -86,14 +88,14 @@ def _isolate(environment: MutableMapping[str, str], first_port: int) -> None:
     """Let the demo and its children see simulated exchanges and a store of their own only."""
     for name in ("DANTARO_DATABASE_URL_FILE", "DANTARO_CACHE_URL_FILE"):
         environment.pop(name, None)
-    home = Path(environment.get("DANTARO_HOME") or DEFAULT_HOME).expanduser().absolute()
+    home = Path(environment.get("DANTARO_HOME") or DEFAULT_HOME).expanduser().absolute() / "demo"
     urls = {
         exchange: f"http://{_HOST}:{first_port + offset}"
         for offset, exchange in enumerate(EXCHANGES)
     }
     environment.update(
         DANTARO_HOME=str(home),
-        DANTARO_DATABASE_URL=f"sqlite:///{home / 'demo.db'}",
+        DANTARO_DATABASE_URL=f"sqlite:///{home / 'dantaro.db'}",
         DANTARO_CACHE_URL="memory://",
         DANTARO_EXCHANGES=",".join(EXCHANGES),
         DANTARO_QUOTES="KRW,USDT",
@@ -144,7 +146,16 @@ def _introduce(console: Console, settings: Settings, first_port: int) -> None:
         "  worker     collects their candles over HTTP, as it would from the real ones, and ranks",
         f"  API        serves what the worker publishes, on port {settings.port}",
         f"  data       {settings.home} (the log: demo.log)",
+        f"  status     DANTARO_HOME='{settings.home}' {_command()} status",
         "Nothing leaves this machine. Ctrl-C ends it.",
         "",
     ):
         console.print(line, markup=False)
+
+
+def _command() -> str:
+    """How this program was called, as far as a person could type it again."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return "python -m dantaro"
+    return os.path.relpath(program) if program.is_absolute() else str(program)

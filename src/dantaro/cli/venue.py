@@ -32,6 +32,7 @@ def run(
     host: str,
     port: int,
     seed: int,
+    unlimited: bool,
     supervised_by: int | None,
 ) -> None:
     """Serve `exchanges` on consecutive ports from `port` until interrupted.
@@ -51,7 +52,14 @@ def run(
     ]
     reading = ClockReading(_start_ms(start, sources), real_now_ms(), speed)
     servers = [
-        create_server(_format(exchange), source, reading, host=host, port=port and port + offset)
+        create_server(
+            _format(exchange),
+            source,
+            reading,
+            host=host,
+            port=port and port + offset,
+            limited=not unlimited,
+        )
         for offset, (exchange, source) in enumerate(zip(exchanges, sources, strict=True))
     ]
     asyncio.run(_serve(servers))

@@ -17,7 +17,12 @@ from dantaro.exchange_server.binance import BinanceFormat
 from dantaro.exchange_server.source import MarketSource
 from dantaro.exchange_server.upbit import UpbitFormat
 from dantaro.exchange_server.wire import Answer, WireFormat
-from dantaro.market.clocks import CLOCK_HEADER, ORIGIN_HEADER, ClockReading
+from dantaro.market.clocks import (
+    CLOCK_HEADER,
+    LIMITS_HEADER,
+    ORIGIN_HEADER,
+    ClockReading,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +46,7 @@ def create_server(
     """A server that speaks the format of `exchange`, not yet started. Port 0 takes a free one.
 
     `reading` is the exchange's clock; several servers on one clock are given the same. `limited`
-    switches the exchange's request limits.
+    switches the exchange's request limits; without them every answer says so (`X-Dantaro-Limits`).
 
     Raises:
         ConfigurationError: no such format.
@@ -57,6 +62,7 @@ def create_server(
         source=source,
         wire_format=wire_format,
         reading=reading,
+        limited=limited,
         host=host,
         port=port,
         real_now_ms=real_now_ms,
@@ -73,6 +79,7 @@ class ExchangeServer:
         source: MarketSource,
         wire_format: WireFormat,
         reading: ClockReading,
+        limited: bool,
         host: str,
         port: int,
         real_now_ms: Callable[[], int],
@@ -81,6 +88,7 @@ class ExchangeServer:
         self._source = source
         self._format = wire_format
         self._reading = reading
+        self._limited = limited
         self._host = host
         self._port = port
         self._real_now_ms = real_now_ms
@@ -147,6 +155,8 @@ class ExchangeServer:
     async def _label(self, _: web.Request, response: web.StreamResponse) -> None:
         response.headers[ORIGIN_HEADER] = self._source.origin.value
         response.headers[CLOCK_HEADER] = self._reading.to_header()
+        if not self._limited:
+            response.headers[LIMITS_HEADER] = "none"
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> ConfigurationError:

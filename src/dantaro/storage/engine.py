@@ -125,6 +125,20 @@ def open_store(url: str) -> Store:
     raise ConfigurationError(f"{SETTING}={shown}: {parsed.drivername}:// is not known; {_FORMS}")
 
 
+def require_store(url: str) -> None:
+    """Refuse a SQLite store whose file does not exist, which opening it would create.
+
+    Raises:
+        ConfigurationError: there is no such file; the message says what makes one.
+    """
+    path = make_url(url).database if url.startswith("sqlite:") else None
+    if path and not Path(path).exists():
+        raise ConfigurationError(
+            f"there is no store at {path}: `dantaro up` or `dantaro migrate` makes one; for another "
+            f"one set DANTARO_HOME or {SETTING}"
+        )
+
+
 _FORMS = "use sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/NAME"
 
 

@@ -79,7 +79,7 @@ def test_one_command_shows_a_ranking_that_is_labelled_simulated_in_a_store_of_it
         demo.process.wait(5)
     assert "Traceback" not in demo.output
     assert not (tmp_path / "precious.db").exists()
-    assert (tmp_path / "var" / "demo" / "demo.db").exists()
+    assert (tmp_path / "var" / "demo" / "dantaro.db").exists()
 
     again = _Demo(tmp_path)
     try:

@@ -17,7 +17,7 @@ from dantaro.exchange_server.recorded import default_start_ms, recorded_source
 from dantaro.exchange_server.server import ExchangeServer, create_server
 from dantaro.exchange_server.simulation import simulated_source
 from dantaro.exchange_server.source import MarketSource
-from dantaro.market.clocks import CLOCK_HEADER, ORIGIN_HEADER, ClockReading
+from dantaro.market.clocks import CLOCK_HEADER, LIMITS_HEADER, ORIGIN_HEADER, ClockReading
 from dantaro.market.timeframes import DAY_MS, HOUR_MS
 
 _RECORDING = "binance_spot_1h_2023.parquet"
@@ -242,3 +242,21 @@ async def test_stopping_twice_and_starting_again_elsewhere_are_fine(serve: Serve
     with pytest.raises(aiohttp.ClientConnectionError):
         async with aiohttp.ClientSession() as session:
             await asyncio.wait_for(session.get(f"{server.url}/v1/market/all"), 5)
+
+
+@pytest.mark.parametrize(("limited", "said"), [(True, None), (False, "none")])
+async def test_an_exchange_that_counts_no_requests_says_so(
+    *, limited: bool, said: str | None
+) -> None:
+    reading = ClockReading(real_ms := time.time_ns() // 1_000_000, real_ms, 1.0)
+    source = simulated_source("binance", seed=1)
+    server = create_server("binance", source, reading, host="127.0.0.1", port=0, limited=limited)
+    await server.start()
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{server.url}/api/v3/ping") as response,
+        ):
+            assert response.headers.get(LIMITS_HEADER) == said
+    finally:
+        await server.stop()

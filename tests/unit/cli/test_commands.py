@@ -169,6 +169,14 @@ def test_migrating_twice_and_back_works(run: Run) -> None:
     assert run("status")[0] == 2
 
 
+def test_asking_after_a_store_that_was_never_made_makes_none(run: Run, tmp_path: Path) -> None:
+    code, _, err = run("status", DANTARO_HOME=str(tmp_path / "elsewhere"))
+    assert code == 2
+    assert "there is no store at" in err
+    assert "DANTARO_HOME" in err
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_config_shows_values_sources_and_no_password(run: Run) -> None:
     code, out, _ = run(
         "config", "--json", DANTARO_DATABASE_URL="postgresql://u:hunter2@db/x", DANTARO_PORT="8123"
