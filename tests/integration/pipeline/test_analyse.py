@@ -1,0 +1,114 @@
+import pytest
+
+from dantaro.analysis.parameters import Parameters
+from dantaro.market.markets import Origin, Ticker
+from dantaro.market.results import Exclusion, ExclusionReason, MarketFeatures, PartKind, Price
+from dantaro.market.timeframes import DAILY, HOUR_MS, HOURLY
+from dantaro.pipeline import analyse
+from dantaro.pipeline.analyse import Analyst
+from dantaro.pipeline.collect import CollectionPlan, collect_candles
+from dantaro.storage.catalogue import save_markets, save_tickers
+from dantaro.storage.engine import Store
+from scripted_venue import NOW, ScriptedVenue, rows_of
+
+PARAMETERS = Parameters(quotes=("USDT",), min_turnover_usd=0.0)
+SYMBOLS = ["BTC/USDT", "ETH/USDT", "XRP/USDT", "SOL/USDT"]
+
+
+async def _collected(
+    store: Store, *, hourly_days: int = 60, daily_days: int = 120, now_ms: int = NOW
+) -> ScriptedVenue:
+    venue = ScriptedVenue(exchange="binance", now=lambda: now_ms)
+    venue.put_into(store, SYMBOLS)
+    venue.rows = {
+        (symbol, frame.name): rows_of(frame, count=count, price=1000.0 * (i + 2), now_ms=now_ms)
+        for i, symbol in enumerate(SYMBOLS)
+        for frame, count in ((HOURLY, hourly_days * 24), (DAILY, daily_days))
+        if count
+    }
+    plan = CollectionPlan.of(
+        quotes=("USDT",),
+        universe_size=9,
+        timeframes=(HOURLY, DAILY),
+        hourly_days=max(1, hourly_days),
+        daily_days=daily_days,
+    )
+    await collect_candles(
+        venue.as_venue(), store, plan, origin=Origin.SIMULATED, now_ms=lambda: now_ms
+    )
+    return venue
+
+
+def _analyst(store: Store) -> Analyst:
+    return Analyst(store, PARAMETERS, exchanges=("binance",))
+
+
+async def test_what_is_stored_becomes_documents_of_every_kind(store: Store) -> None:
+    await _collected(store)
+    analyst = _analyst(store)
+    found = analyst.recommend(now_ms=NOW)
+    assert [document.kind for document in found.documents] == [
+        PartKind.RECOMMENDATIONS,
+        PartKind.RATINGS,
+        PartKind.EXCLUSIONS,
+        PartKind.PRICES,
+    ]
+    features = found.documents[0].rows(MarketFeatures)
+    assert sorted(row.symbol for row in features) == sorted(SYMBOLS)
+    assert found.scored == 4
+    assert not found.provisional
+    assert found.data_as_of_ms == HOURLY.floor(NOW)
+    assert found.inputs == {"binance": HOURLY.floor(NOW)}
+    assert [d.kind for d in analyst.find_levels(now_ms=NOW).documents] == [PartKind.LEVELS]
+    assert [d.kind for d in analyst.read_market(now_ms=NOW).documents] == [
+        PartKind.MARKET_STATUS,
+        PartKind.PREMIUM,
+    ]
+
+
+async def test_days_alone_give_a_provisional_result(store: Store) -> None:
+    await _collected(store, hourly_days=0)
+    found = _analyst(store).recommend(now_ms=NOW)
+    assert found.scored == 4
+    assert found.provisional
+
+
+async def test_panels_are_made_again_only_when_candles_came(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def build(*arguments: object, **named: object) -> object:
+        made.append(True)
+        return original(*arguments, **named)  # type: ignore[arg-type]  # passed on as they came
+
+    original = analyse.build_panels
+    monkeypatch.setattr(analyse, "build_panels", build)
+    await _collected(store)
+    analyst = _analyst(store)
+    analyst.recommend(now_ms=NOW)
+    save_tickers(store, [Ticker("binance", "BTC/USDT", 7.0, None, 1e9, NOW + 1)])
+    later = analyst.recommend(now_ms=NOW + 60_000)
+    analyst.find_levels(now_ms=NOW + 60_000)
+    assert len(made) == 1
+    prices = {row.symbol: row.price for row in later.documents[-1].rows(Price)}
+    assert prices["BTC/USDT"] == 7.0
+    await _collected(store, now_ms=NOW + HOUR_MS)
+    analyst.recommend(now_ms=NOW + HOUR_MS)
+    assert len(made) == 2
+
+
+async def test_a_market_that_is_no_longer_listed_is_named_and_not_priced(store: Store) -> None:
+    venue = await _collected(store)
+    save_markets(store, "binance", venue.listed[:3], at_ms=NOW)
+    found = _analyst(store).recommend(now_ms=NOW)
+    assert found.scored == 3
+    (gone,) = found.documents[-2].rows(Exclusion)
+    assert (gone.symbol, gone.reason) == ("SOL/USDT", ExclusionReason.DELISTING)
+    assert "SOL/USDT" not in {row.symbol for row in found.documents[-1].rows(Price)}
+
+
+async def test_exchanges_that_are_no_longer_configured_are_not_analysed(store: Store) -> None:
+    await _collected(store)
+    found = Analyst(store, PARAMETERS, exchanges=("upbit",)).recommend(now_ms=NOW)
+    assert (found.scored, found.excluded, found.data_as_of_ms) == (0, 0, 0)
