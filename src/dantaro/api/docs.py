@@ -4,13 +4,16 @@ FastAPI's own page loads its viewer from the internet; a server that runs offlin
 allows no foreign scripts, would show an empty page. Any viewer can be pointed at `/openapi.json`.
 """
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+import orjson
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, Response
 
 from dantaro.api.access import serving_of
 from dantaro.api.facts import facts_of
@@ -33,18 +36,41 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/openapi.json")
-async def get_openapi(request: Request) -> JSONResponse:
+async def get_openapi(request: Request) -> Response:
     """The OpenAPI document."""
     _require_open(request)
-    return JSONResponse(request.app.openapi())
+    texts = await _texts(request.app)
+    return Response(texts.document, media_type="application/json")
 
 
 @router.get("/docs")
-async def get_docs(request: Request) -> HTMLResponse:
+async def get_docs(request: Request) -> Response:
     """The routes on one page."""
     _require_open(request)
-    app: FastAPI = request.app
-    return HTMLResponse(page(app.openapi()), headers={"content-security-policy": _POLICY})
+    texts = await _texts(request.app)
+    return HTMLResponse(texts.page, headers={"content-security-policy": _POLICY})
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The OpenAPI document and the page, ready to be sent."""
+
+    document: bytes
+    page: bytes
+
+
+async def _texts(app: FastAPI) -> Texts:
+    """Written once, in a thread: it takes half a second that no other request should wait for."""
+    if not hasattr(app.state, "docs"):
+        app.state.docs = asyncio.ensure_future(asyncio.to_thread(_write, app))
+    texts: Texts = await asyncio.shield(app.state.docs)
+    return texts
+
+
+def _write(app: FastAPI) -> Texts:
+    document = app.openapi()
+    app.openapi_schema = None  # the bytes are kept, a megabyte of dictionaries is not
+    return Texts(orjson.dumps(document), page(document).encode())
 
 
 def page(document: Json) -> str:

@@ -14,6 +14,7 @@ from dantaro.api.answers import Answers
 from dantaro.api.auth import KeyRing
 from dantaro.api.bodies.reading import Reading
 from dantaro.api.limits import Limits
+from dantaro.api.memory import give_back_memory
 from dantaro.api.metrics import Metrics
 from dantaro.api.probe import NOTHING_ANSWERS, Probe, probe
 from dantaro.api.schemas.base import Source
@@ -26,7 +27,7 @@ from dantaro.queries import Reader, Snapshot
 _log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
 
-_READERS = 4
+_READERS = 3
 _READ_SECONDS = 15.0
 _POLL_SECONDS = 2.0
 _PROBE_SECONDS = 1.0
@@ -82,7 +83,7 @@ class Serving:
         self._probed_at = float("-inf")
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="api-read")
         # Looking beside the requests has threads of its own, so that neither holds up the other.
-        self._observers = ThreadPoolExecutor(3, thread_name_prefix="api-observe")
+        self._observers = ThreadPoolExecutor(2, thread_name_prefix="api-observe")
         self._poller = ThreadPoolExecutor(1, thread_name_prefix="api-poll")
         self._polling: asyncio.Future[bool] | None = None
         self._failing_since: float | None = None
@@ -155,7 +156,7 @@ class Serving:
         """
         if self._polling is None:
             loop = asyncio.get_running_loop()
-            self._polling = loop.run_in_executor(self._poller, self.reader.poll)
+            self._polling = loop.run_in_executor(self._poller, self._poll)
         polling = self._polling
         done, _ = await asyncio.wait({polling}, timeout=_POLL_SECONDS)
         if not done:
@@ -190,6 +191,12 @@ class Serving:
         self._observers.shutdown(wait=False, cancel_futures=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._poller.shutdown(wait=False, cancel_futures=True)
+
+    def _poll(self) -> bool:
+        changed = self.reader.poll()
+        if changed:
+            give_back_memory()
+        return changed
 
     def _failed(self, error: BaseException) -> None:
         now = time.monotonic()

@@ -7,17 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-import orjson
-import zstandard
-
-from dantaro.errors import DocumentInvalid, NotFound
-from dantaro.market.documents import TABLES
+from dantaro.errors import NotFound
+from dantaro.market.documents import TABLES, Columns, decode_columns, rows_of
 from dantaro.market.markets import Market
-from dantaro.market.results import PartKind, Premium, Rating, RatingLabel
+from dantaro.market.results import PartKind, Premium, Rating
 from dantaro.storage.engine import Store
-from dantaro.storage.generations import PartRef, part_history, read_part
-
-Row = Mapping[str, object]
+from dantaro.storage.generations import part_history, read_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +42,9 @@ def rating_history(
     """
     wanted = {"exchange": market.exchange, "symbol": market.symbol}
     found: dict[str, list[PastRating]] = {name: [] for name in timeframes}
-    for at_ms, columns in _past(store, PartKind.RATINGS, until_ms, limit):
-        for row in _rows(columns, wanted):
-            rating = _rating(row)
-            if rating.timeframe in found:
-                found[rating.timeframe].append(PastRating(at_ms, rating))
+    for at_ms, row in _past(store, PartKind.RATINGS, wanted, until_ms, limit):
+        if isinstance(row, Rating) and row.timeframe in found:
+            found[row.timeframe].append(PastRating(at_ms, row))
     return {name: _distinct(points) for name, points in found.items()}
 
 
@@ -64,48 +57,32 @@ def premium_history(
         StorageUnavailable: the database is away.
         DocumentInvalid: a stored part is torn.
     """
-    past = _past(store, PartKind.PREMIUM, until_ms, limit)
-    return tuple(
-        PastPremium(at_ms, Premium(**row))  # type: ignore[arg-type]  # columns of that very type
-        for at_ms, columns in past
-        for row in _rows(columns, {"coin": coin})
-    )
+    past = _past(store, PartKind.PREMIUM, {"coin": coin}, until_ms, limit)
+    return tuple(PastPremium(at_ms, row) for at_ms, row in past if isinstance(row, Premium))
 
 
 def _past(
-    store: Store, kind: PartKind, until_ms: int, limit: int
-) -> Iterator[tuple[int, Mapping[str, list[object]]]]:
+    store: Store, kind: PartKind, wanted: Mapping[str, str], until_ms: int, limit: int
+) -> Iterator[tuple[int, object]]:
+    """The rows whose columns hold the `wanted` values, with the times of their publication."""
     history = part_history(store, kind, start_ms=0, end_ms=until_ms + 1, limit=limit)
     table = next(iter(TABLES[kind]))
     for at_ms, ref in history:
         try:
-            yield at_ms, _columns(store, ref, table)
+            encoded = read_part(store, ref.id)
         except NotFound:  # its retention ended between the two reads
             return
+        columns = decode_columns(kind, encoded.schema_version, encoded.body)[table]
+        for row in rows_of(kind, table, _only(columns, wanted)):
+            yield at_ms, row
 
 
-def _columns(store: Store, ref: PartRef, table: str) -> Mapping[str, list[object]]:
-    body = read_part(store, ref.id).body
-    try:
-        tables = orjson.loads(zstandard.ZstdDecompressor().decompress(body))
-        columns: Mapping[str, list[object]] = tables[table]
-    except (zstandard.ZstdError, orjson.JSONDecodeError, KeyError) as error:
-        raise DocumentInvalid(f"part {ref.id} cannot be read: {error}") from error
-    return columns
-
-
-def _rows(columns: Mapping[str, list[object]], wanted: Mapping[str, str]) -> Iterator[Row]:
-    """The rows whose columns hold the `wanted` values."""
-    name, value = next(iter(wanted.items()))
-    for at, given in enumerate(columns[name]):
-        if given == value and all(columns[other][at] == wanted[other] for other in wanted):
-            yield {column: values[at] for column, values in columns.items()}
-
-
-def _rating(row: Row) -> Rating:
-    label = row["label"]
-    fields = dict(row) | {"label": None if label is None else RatingLabel(str(label))}
-    return Rating(**fields)  # type: ignore[arg-type]  # columns of that very type
+def _only(columns: Columns, wanted: Mapping[str, str]) -> Columns:
+    """The columns, cut down to the rows that hold the `wanted` values."""
+    held = zip(*(columns[name] for name in wanted), strict=True)
+    values = tuple(wanted.values())
+    places = [at for at, found in enumerate(held) if found == values]
+    return {name: [column[at] for at in places] for name, column in columns.items()}
 
 
 def _distinct(points: list[PastRating]) -> tuple[PastRating, ...]:

@@ -1,10 +1,12 @@
 """A generation's parts, decoded and indexed by market, coin and ranked set."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar, cast
 
-from dantaro.market.documents import Document
+import orjson
+
+from dantaro.market.documents import TABLES, Columns, rows_of
 from dantaro.market.results import (
     Bands,
     Exclusion,
@@ -18,6 +20,8 @@ from dantaro.market.results import (
     Rating,
     Score,
 )
+
+_RowT = TypeVar("_RowT")
 
 ALL = "all"
 """The ranked set over every market, one reference market per coin."""
@@ -52,19 +56,48 @@ class Recommendations:
     places: Mapping[str, Mapping[str, Score]]
 
 
+class PackedTable(Generic[_RowT]):
+    """A large table of which few rows are asked for: JSON for each market, made into rows on demand.
+
+    As objects, the rows of 400 markets' ratings and levels take 14 MB, as JSON 3.
+    """
+
+    def __init__(self, kind: PartKind, row_type: type[_RowT], columns: Columns) -> None:
+        self._kind = kind
+        self._table = next(name for name, known in TABLES[kind].items() if known is row_type)
+        places: dict[str, list[int]] = {}
+        for at, (exchange, symbol) in enumerate(_pairs(columns)):
+            places.setdefault(market_key(exchange, symbol), []).append(at)
+        self._packed = {
+            key: _packed({name: [values[at] for at in its] for name, values in columns.items()})
+            for key, its in places.items()
+        }
+
+    def rows(self, key: str) -> tuple[_RowT, ...]:
+        """The rows of the market with this key, in the order of the document."""
+        packed = self._packed.get(key)
+        if packed is None:
+            return ()
+        return cast(tuple[_RowT, ...], rows_of(self._kind, self._table, orjson.loads(packed)))
+
+
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """The part RATINGS: by market key, then timeframe."""
+    """The part RATINGS."""
 
-    by_market: Mapping[str, Mapping[str, Rating]]
+    table: PackedTable[Rating]
+
+    def of(self, key: str) -> Mapping[str, Rating]:
+        """The ratings of a market, by timeframe."""
+        return {row.timeframe: row for row in self.table.rows(key)}
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """The part LEVELS: the bands and the zones by market key."""
+    """The part LEVELS: the bands by market key, and the zones."""
 
     bands: Mapping[str, Bands]
-    zones: Mapping[str, tuple[Level, ...]]
+    zones: PackedTable[Level]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,57 +131,65 @@ class Prices:
 Part: TypeAlias = Recommendations | Ratings | Levels | Statuses | Exclusions | Premiums | Prices
 
 
-def index_part(content: Document) -> Part:
-    """`content` indexed for reading."""
-    match content.kind:
+def index_part(kind: PartKind, columns: Mapping[str, Columns]) -> Part:
+    """The tables of a part, given by their columns, indexed for reading.
+
+    Raises:
+        DocumentInvalid: a table cannot be read.
+    """
+    match kind:
         case PartKind.RECOMMENDATIONS:
-            return _recommendations(content)
+            return _recommendations(columns)
         case PartKind.RATINGS:
-            return _ratings(content)
+            return Ratings(PackedTable(kind, Rating, columns["ratings"]))
         case PartKind.LEVELS:
-            return _levels(content)
-        case PartKind.MARKET_STATUS:
-            return Statuses({row.ranked_set: row for row in content.rows(MarketStatus)})
-        case PartKind.EXCLUSIONS:
-            return Exclusions(content.rows(Exclusion))
-        case PartKind.PREMIUM:
-            return Premiums(content.rows(Premium))
-        case PartKind.PRICES:
-            return Prices(
-                {market_key(row.exchange, row.symbol): row for row in content.rows(Price)}
+            bands = _rows(kind, "bands", columns, Bands)
+            return Levels(
+                bands={market_key(row.exchange, row.symbol): row for row in bands},
+                zones=PackedTable(kind, Level, columns["levels"]),
             )
+        case PartKind.MARKET_STATUS:
+            rows = _rows(kind, "status", columns, MarketStatus)
+            return Statuses({row.ranked_set: row for row in rows})
+        case PartKind.EXCLUSIONS:
+            return Exclusions(_rows(kind, "exclusions", columns, Exclusion))
+        case PartKind.PREMIUM:
+            return Premiums(_rows(kind, "premium", columns, Premium))
+        case PartKind.PRICES:
+            prices = _rows(kind, "prices", columns, Price)
+            return Prices({market_key(row.exchange, row.symbol): row for row in prices})
 
 
-def _recommendations(content: Document) -> Recommendations:
+def _recommendations(columns: Mapping[str, Columns]) -> Recommendations:
+    kind = PartKind.RECOMMENDATIONS
     scores: dict[str, list[Score]] = {}
     places: dict[str, dict[str, Score]] = {}
-    for score in content.rows(Score):
+    for score in _rows(kind, "scores", columns, Score):
         scores.setdefault(score.ranked_set, []).append(score)
         places.setdefault(market_key(score.exchange, score.symbol), {})[score.ranked_set] = score
+    features = _rows(kind, "features", columns, MarketFeatures)
     return Recommendations(
-        features={market_key(r.exchange, r.symbol): r for r in content.rows(MarketFeatures)},
+        features={market_key(row.exchange, row.symbol): row for row in features},
         sets={
             row.ranked_set: RankedSet(
                 row, tuple(sorted(scores.get(row.ranked_set, ()), key=lambda score: score.rank))
             )
-            for row in content.rows(RankedSetSummary)
+            for row in _rows(kind, "sets", columns, RankedSetSummary)
         },
         places=places,
     )
 
 
-def _ratings(content: Document) -> Ratings:
-    by_market: dict[str, dict[str, Rating]] = {}
-    for row in content.rows(Rating):
-        by_market.setdefault(market_key(row.exchange, row.symbol), {})[row.timeframe] = row
-    return Ratings(by_market)
+def _packed(columns: Columns) -> bytes:
+    # A copy, since what orjson returns holds on to the whole of its working buffer (32 KiB).
+    return bytes(memoryview(orjson.dumps(columns)))
 
 
-def _levels(content: Document) -> Levels:
-    zones: dict[str, list[Level]] = {}
-    for level in content.rows(Level):
-        zones.setdefault(market_key(level.exchange, level.symbol), []).append(level)
-    return Levels(
-        bands={market_key(row.exchange, row.symbol): row for row in content.rows(Bands)},
-        zones={key: tuple(levels) for key, levels in zones.items()},
-    )
+def _rows(
+    kind: PartKind, table: str, columns: Mapping[str, Columns], _row_type: type[_RowT]
+) -> tuple[_RowT, ...]:
+    return cast(tuple[_RowT, ...], rows_of(kind, table, columns[table]))
+
+
+def _pairs(columns: Columns) -> Iterator[tuple[str, str]]:
+    return zip(columns["exchange"], columns["symbol"], strict=True)

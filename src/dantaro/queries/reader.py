@@ -7,7 +7,8 @@ any.
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Generic, TypeVar
 
 import structlog
@@ -17,7 +18,7 @@ from dantaro.cache import Cache
 from dantaro.cache.keys import part_key
 from dantaro.clock import Clock
 from dantaro.errors import CacheUnavailable, DocumentInvalid, NotFound, RetryLater
-from dantaro.market.documents import Document, decode
+from dantaro.market.documents import Columns, decode_columns
 from dantaro.market.markets import Market, Origin
 from dantaro.market.results import PartKind
 from dantaro.queries.snapshot import LazyPart, Snapshot
@@ -193,28 +194,28 @@ class Reader:
                 parts[kind] = previous.parts[kind]
                 continue
             kept = self._past_parts.get(ref.sha256) if share_past else None
-            parts[kind] = kept or LazyPart(_loading(self._load, kind, ref))
+            parts[kind] = kept or LazyPart(kind, partial(self._load, kind, ref))
             if share_past:
                 self._past_parts.put(ref.sha256, parts[kind])
         return Snapshot(manifest, parts, self._catalogue)
 
-    def _load(self, kind: PartKind, ref: PartRef) -> Document:
+    def _load(self, kind: PartKind, ref: PartRef) -> Mapping[str, Columns]:
         cached = self._from_cache(kind, ref)
         if cached is not None:
             return cached
         encoded = generations.read_part(self.store(), ref.id)
-        content = decode(kind, encoded.schema_version, encoded.body)
+        content = decode_columns(kind, encoded.schema_version, encoded.body)
         self._to_cache(ref, encoded.body)
         return content
 
-    def _from_cache(self, kind: PartKind, ref: PartRef) -> Document | None:
+    def _from_cache(self, kind: PartKind, ref: PartRef) -> Mapping[str, Columns] | None:
         if self._store_id is None or self._cache.kind == "memory":
             return None  # the process's own memory holds nothing that the snapshot does not
         try:
             body = self._cache.get(part_key(self._store_id, ref.sha256))
             if body is None or _plain_sha256(body) != ref.sha256:
                 return None
-            return decode(kind, ref.schema_version, body)
+            return decode_columns(kind, ref.schema_version, body)
         except CacheUnavailable:
             return None
         except (DocumentInvalid, zstandard.ZstdError) as error:
@@ -260,12 +261,6 @@ def _is_at(snapshot: Snapshot, pointer: Pointer) -> bool:
         pointer.generation,
         pointer.verified_at_ms,
     )
-
-
-def _loading(
-    load: Callable[[PartKind, PartRef], Document], kind: PartKind, ref: PartRef
-) -> Callable[[], Document]:
-    return lambda: load(kind, ref)
 
 
 def _plain_sha256(body: bytes) -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar
 
-from dantaro.market.documents import Document
+from dantaro.market.documents import Columns
 from dantaro.market.markets import Market
 from dantaro.market.results import PartKind
 from dantaro.queries.parts import (
@@ -58,7 +58,8 @@ class DataAge:
 class LazyPart:
     """A part that is read and decoded when it is first asked for; safe to use from several threads."""
 
-    def __init__(self, load: Callable[[], Document]) -> None:
+    def __init__(self, kind: PartKind, load: Callable[[], Mapping[str, Columns]]) -> None:
+        self._kind = kind
         self._load = load
         self._lock = threading.Lock()
         self._part: Part | None = None
@@ -78,7 +79,7 @@ class LazyPart:
         if self._part is None:
             with self._lock:
                 if self._part is None:
-                    self._part = index_part(self._load())
+                    self._part = index_part(self._kind, self._load())
         return self._part
 
 

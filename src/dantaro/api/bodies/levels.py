@@ -26,7 +26,7 @@ def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer
     """
     snapshot = reading.snapshot
     bands = bands_of(snapshot, resolution)
-    zones = () if snapshot.levels is None else snapshot.levels.zones.get(resolution.market.key, ())
+    zones = () if snapshot.levels is None else snapshot.levels.zones.rows(resolution.market.key)
     return SupportLevelsAnswer(
         success=True,
         symbol=resolution.market.base,

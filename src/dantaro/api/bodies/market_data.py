@@ -72,7 +72,7 @@ def ratings_of(snapshot: Snapshot, market: Market, timeframe: str | None) -> Map
     Raises:
         NotFound: there are none.
     """
-    ratings = {} if snapshot.ratings is None else snapshot.ratings.by_market.get(market.key, {})
+    ratings = {} if snapshot.ratings is None else snapshot.ratings.of(market.key)
     if not ratings:
         raise NotFound(f"{market.key} has no rating; /api/v1/exclusions may say why")
     if timeframe is None:

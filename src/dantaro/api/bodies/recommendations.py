@@ -94,7 +94,7 @@ def recommendation_body(reading: Reading, resolution: Resolution) -> Recommendat
     if ranking is None or not places:
         raise NotFound(_unranked(snapshot, key))
     features = ranking.features[key]
-    ratings = {} if snapshot.ratings is None else snapshot.ratings.by_market.get(key, {})
+    ratings = {} if snapshot.ratings is None else snapshot.ratings.of(key)
     return RecommendationAnswer(
         success=True,
         symbol=features.coin,
@@ -156,7 +156,7 @@ def _item(snapshot: Snapshot, ranking: Recommendations, score: Score) -> Recomme
     key = market_key(score.exchange, score.symbol)
     features = ranking.features[key]
     price = None if snapshot.prices is None else snapshot.prices.by_market.get(key)
-    ratings = {} if snapshot.ratings is None else snapshot.ratings.by_market.get(key, {})
+    ratings = {} if snapshot.ratings is None else snapshot.ratings.of(key)
     levels = _levels(snapshot, key)
     unavailable = {
         "market_cap": NO_SOURCE,
