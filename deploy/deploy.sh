@@ -102,13 +102,28 @@ host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(value["DANTARO_HOST"], value["D
 print("http://{}:{}/health".format(f"[{host}]" if ":" in host else host, value["DANTARO_PORT"]))')
     for _ in $(seq 60); do
         if "$prefix/venv/bin/python" -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout=2)' \
-            "$url" 2>/dev/null && systemctl --quiet is-active dantaro-worker; then
+            "$url" 2>/dev/null; then
+            require_worker
             say "serving: $url"
             return 0
         fi
         sleep 1
     done
-    fail "no worker, or no answer from $url, within 60 s; see: journalctl -u dantaro-api -u dantaro-worker -n 50
+    not_well "no answer from $url within 60 s" dantaro-api
+}
+
+# A worker that refuses its settings ends within seconds and is started again and again.
+require_worker() {
+    sleep 4
+    if [ "$(systemctl show --property=NRestarts --value dantaro-worker)" != 0 ] ||
+        ! systemctl --quiet is-active dantaro-worker; then
+        not_well "the worker does not stay up" dantaro-worker
+    fi
+}
+
+not_well() {
+    journalctl --unit="$2" --lines=5 --no-pager --output=cat >&2 || true
+    fail "$1; its last lines are above, more with: journalctl -u $2
 To go back to what ran before: deploy/deploy.sh --rollback"
 }
 
@@ -204,7 +219,7 @@ deploy() {
     say "migrating the database"
     if ! "$release/bin/dantaroctl" migrate; then
         restore_services
-        fail "the migration failed and was rolled back; the release was not changed"
+        fail "the migration failed: schema and release are as they were"
     fi
     trap - EXIT
     swap_in "$release"
