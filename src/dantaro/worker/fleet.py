@@ -142,7 +142,7 @@ class Fleet:
                 answer = await self._ask(self._venues[exchange])
                 if isinstance(answer, FirstAnswer):
                     await self._try_to_admit(exchange, answer)
-            except RetryLater as error:
+            except DantaroError as error:
                 _log.warning("connect_failed", exchange=exchange, error=str(error))
 
     async def _ask(self, venue: Venue) -> FirstAnswer | DantaroError:

@@ -29,7 +29,7 @@ from dantaro.worker.table import ANALYSES, Bench
 
 _log = structlog.get_logger(__name__)
 
-_STORE_THREADS = 8
+_STORE_THREADS = 4
 _SHARE_TO_FINISH = 0.6
 _SHARE_TO_ABANDON = 0.2
 
@@ -83,7 +83,10 @@ class _Worker:
         self._worker_id = worker_id
         self._clock = clock
         analyst = Analyst(store, plan.parameters, exchanges=plan.exchanges)
-        self._bench = Bench(store, cache, clock, plan, analyst)
+        # One analysis at a time: side by side they would only share the processor, and each would
+        # hold its own copies of the arrays.
+        self._analysis = ThreadPoolExecutor(1, thread_name_prefix="dantaro-analysis")
+        self._bench = Bench(store, cache, clock, plan, analyst, self._analysis)
         self._metrics = Metrics()
         self._metrics_server: MetricsServer | None = None
         # One thread each, so that neither waits for anything but the database.
@@ -157,6 +160,7 @@ class _Worker:
         """Close what was opened here."""
         self._schedule.close()
         await self._fleet.close()
+        self._analysis.shutdown(wait=False, cancel_futures=True)
         self._ledger.shutdown(wait=False)
         self._pulse.shutdown(wait=False)
         if self._metrics_server is not None:

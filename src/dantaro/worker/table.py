@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 from dantaro.cache import Cache
 from dantaro.clock import Clock
@@ -25,13 +27,14 @@ ANALYSES = ("recommendations", "market_status", "levels")
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What the jobs of a worker work with."""
+    """What the jobs of a worker work with; `executor` is where the analysis runs."""
 
     store: Store
     cache: Cache
     clock: Clock
     plan: WorkerPlan
     analyst: Analyst
+    executor: Executor
 
     def exchange_jobs(
         self, venue: Venue, origin: Origin, *, on_stored: Callable[[str, Timeframe], None]
@@ -103,7 +106,8 @@ class Bench:
     def _publishing(self, analyse: Callable[..., Findings]) -> Callable[[Turn], Awaitable[Outcome]]:
         async def run(turn: Turn) -> Outcome:
             now_ms = self.clock.now_ms()
-            findings = await asyncio.to_thread(analyse, now_ms=now_ms)
+            loop = asyncio.get_running_loop()
+            findings = await loop.run_in_executor(self.executor, partial(analyse, now_ms=now_ms))
             return await asyncio.to_thread(
                 publish_findings,
                 self.store,

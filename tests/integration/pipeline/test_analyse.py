@@ -1,5 +1,6 @@
 import pytest
 
+from dantaro.analysis.engine import build_panels
 from dantaro.analysis.parameters import Parameters
 from dantaro.market.markets import Origin, Ticker
 from dantaro.market.results import Exclusion, ExclusionReason, MarketFeatures, PartKind, Price
@@ -82,7 +83,7 @@ async def test_panels_are_made_again_only_when_candles_came(
         made.append(True)
         return original(*arguments, **named)  # type: ignore[arg-type]  # passed on as they came
 
-    original = analyse.build_panels
+    original = build_panels
     monkeypatch.setattr(analyse, "build_panels", build)
     await _collected(store)
     analyst = _analyst(store)

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -35,7 +36,7 @@ def _job_names() -> list[str]:
     )
     no_store = cast(Store, None)  # making the table of jobs does not touch the store
     analyst = Analyst(no_store, plan.parameters, exchanges=plan.exchanges)
-    bench = Bench(no_store, MemoryCache(), Clock(), plan, analyst)
+    bench = Bench(no_store, MemoryCache(), Clock(), plan, analyst, ThreadPoolExecutor(1))
     jobs = bench.exchange_jobs(cast(Venue, NamedVenue()), Origin.LIVE, on_stored=_ignore)
     return [job.name for job in (*jobs, *bench.common_jobs())]
 
