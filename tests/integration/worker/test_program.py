@@ -2,11 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from dantaro.clock import real_now_ms
 from dantaro.exchange_server.simulation import simulated_source
@@ -14,11 +10,10 @@ from dantaro.market.clocks import ClockReading
 from dantaro.market.markets import Origin
 from dantaro.market.results import PartKind
 from dantaro.market.timeframes import HOUR_MS
-from dantaro.storage.engine import Store, open_store
+from dantaro.storage.engine import Store
 from dantaro.storage.facts import clock_reading, fix_origin, origin
 from dantaro.storage.generations import current_manifest
 from dantaro.storage.jobs import runs
-from dantaro.storage.schema import migrate
 from dantaro.storage.workers import workers
 from worker_processes import loopback_exchange, worker_process
 
@@ -61,62 +56,6 @@ async def test_a_worker_collects_analyses_and_publishes_and_ends_when_told(
     assert {run.state for run in runs(store, limit=500)} == {"succeeded"}
 
 
-async def test_a_worker_that_is_stopped_in_the_middle_of_its_work_is_gone_in_ten_seconds(
-    store: Store, store_url: str, tmp_path: Path
-) -> None:
-    source = simulated_source("binance", seed=7)
-    async with (
-        loopback_exchange("binance", source, _reading()) as url,
-        worker_process(
-            tmp_path,
-            {"binance": url},
-            database_url=store_url,
-            backfill_hourly_days=150,
-            quotes="USDT",
-            universe_size=200,
-        ) as worker,
-    ):
-        await worker.until("exchange_admitted")
-        await asyncio.sleep(0.3)
-        started = time.monotonic()
-        assert await worker.stop() == 0
-        assert time.monotonic() - started < 10
-    assert "running" not in {run.state for run in runs(store, limit=500)}
-
-
-async def test_two_workers_on_one_database_run_every_slot_once(
-    postgres_store: tuple[Store, str], tmp_path: Path
-) -> None:
-    store, url_of_store = postgres_store
-    reading = _reading(speed=120.0)  # a minute passes in half a second
-    async with (
-        loopback_exchange("binance", simulated_source("binance", seed=7), reading) as url,
-        worker_process(
-            tmp_path / "a", {"binance": url}, database_url=url_of_store, **SETTINGS
-        ) as one,
-        worker_process(
-            tmp_path / "b", {"binance": url}, database_url=url_of_store, **SETTINGS
-        ) as two,
-    ):
-        await one.until("exchange_admitted")
-        await two.until("exchange_admitted")
-        await asyncio.sleep(10)
-        assert set(await asyncio.gather(one.stop(), two.stop())) == {0}
-    found = [run for run in runs(store, limit=5000) if not run.job.startswith("connect:")]
-    assert {run.attempt for run in found} == {1}
-    tickers = [run for run in found if run.job == "tickers:binance" and run.state == "succeeded"]
-    logged = len(one.events("tickers_collected")) + len(two.events("tickers_collected"))
-    # A run of the candles' job collects tickers as well when it finds none yet.
-    assert len(tickers) <= logged <= len(tickers) + 2
-    assert len(tickers) > 10
-    slots = sorted({run.scheduled_at_ms // 60_000 for run in tickers})
-    # One may be passed over on a busy machine, where a run takes longer than the half second.
-    assert len(slots) > 0.7 * (slots[-1] - slots[0] + 1)
-    published = Counter(run.job for run in found if run.counts.get("generation"))
-    assert len(one.events("published")) + len(two.events("published")) == published.total()
-    assert len({run.worker_id for run in found}) == 2
-
-
 async def test_a_wrong_origin_ends_the_worker_with_a_message_that_says_what_to_do(
     store: Store, store_url: str, tmp_path: Path
 ) -> None:
@@ -130,12 +69,3 @@ async def test_a_wrong_origin_ends_the_worker_with_a_message_that_says_what_to_d
             await asyncio.sleep(0.2)
     assert code == 2
     assert any("another DANTARO_HOME" in str(line) for line in worker.lines)
-
-
-@pytest.fixture
-def postgres_store(postgres_url: str) -> Iterator[tuple[Store, str]]:
-    """A migrated store on PostgreSQL alone, and its URL."""
-    store = open_store(postgres_url)
-    migrate(store)
-    yield store, postgres_url
-    store.close()
