@@ -7,6 +7,7 @@ ranking. Numbers are plain enough to be checked by eye.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from dantaro.market.candles import Candle, Validated
 from dantaro.market.documents import Document, EncodedDocument, document, encode
 from dantaro.market.markets import Market, Origin
 from dantaro.market.results import (
@@ -26,9 +27,10 @@ from dantaro.market.results import (
     Side,
     Strength,
 )
-from dantaro.market.timeframes import HOUR_MS, MINUTE_MS
-from dantaro.storage import facts, generations
-from dantaro.storage.catalogue import save_markets
+from dantaro.market.timeframes import HOUR_MS, HOURLY, MINUTE_MS
+from dantaro.storage import facts, generations, workers
+from dantaro.storage.candles import store_page
+from dantaro.storage.catalogue import save_markets, stored_markets
 from dantaro.storage.engine import Store
 from dantaro.storage.generations import Manifest, Publication
 
@@ -293,3 +295,37 @@ def publish(
         ),
         lease=None,
     ).manifest
+
+
+def beat(store: Store, *, jobs: Sequence[str] = ()) -> None:
+    """Let a worker say that it is alive."""
+    workers.beat(
+        store,
+        "worker-1",
+        started_at_ms=PUBLISHED_MS,
+        current_jobs=jobs,
+        counts={"succeeded": 3},
+        host="box",
+        pid=42,
+        version="0.1.0",
+        speed=1.0,
+    )
+
+
+def candles(store: Store) -> None:
+    """Ten hours of Upbit's BTC up to the close, with two candles missing in the middle."""
+    (market_id,) = [m.id for m in stored_markets(store) if m.market == UPBIT_BTC]
+    hours = [hour for hour in range(10) if hour not in (4, 5)]
+    start_ms = CLOSED_MS - 10 * HOUR_MS
+    rows = tuple(
+        Candle(start_ms + hour * HOUR_MS, 100.0, 110.0, 90.0, 105.0, 1.5) for hour in hours
+    )
+    store_page(
+        store,
+        market_id,
+        HOURLY,
+        start_ms=start_ms,
+        end_ms=CLOSED_MS,
+        validated=Validated(rows, (), 0),
+        recorded_at_ms=CLOSED_MS,
+    )

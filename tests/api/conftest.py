@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+from tests import api_world as world
 
 from dantaro.api.application import Options, assemble
 from dantaro.api.hot import Edge
@@ -15,7 +16,6 @@ from dantaro.clock import Clock
 from dantaro.market.clocks import ClockReading
 from dantaro.storage.engine import Store
 from dantaro.storage.keys import create_key
-from tests import api_world as world
 
 PERIODS = {"tickers": 60, "market_status": 120, "recommendations": 300, "levels": 900}
 
@@ -50,6 +50,10 @@ class Api:
 
     async def get(self, path: str, **options) -> httpx.Response:
         return await self.client.get(path, **options)
+
+    async def until(self, condition) -> None:
+        """Wait for `condition` to hold."""
+        await until(condition)
 
     async def look(self) -> None:
         """Show what is newest now, instead of waiting for the poll."""
@@ -106,7 +110,7 @@ async def serving_api(
         httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client,
     ):
         api = Api(edge, client, clock, store, key)
-        await until(lambda: api.serving.keys.is_loaded and api.serving.worker is not None)
+        await until(lambda: api.serving.keys.is_loaded)
         await api.look()
         yield api
 
@@ -116,6 +120,12 @@ async def until(condition, seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def serve():
+    """Run the API over a store: `serve(store, clock, options, key)`."""
+    return serving_api
 
 
 @pytest.fixture

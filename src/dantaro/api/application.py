@@ -84,7 +84,7 @@ def assemble(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            serving.close()
+            await serving.close()
             await asyncio.to_thread(close)
 
     app = FastAPI(

@@ -31,6 +31,7 @@ _READERS = 3
 _READ_SECONDS = 15.0
 _POLL_SECONDS = 2.0
 _PROBE_SECONDS = 1.0
+_CLOSE_SECONDS = 3.0
 _PATIENCE_SECONDS = 1.0
 _AWAY = "the database cannot be reached; this is the newest generation read before"
 _UNREADABLE = "a newer generation cannot be read; this is the newest good one"
@@ -186,11 +187,17 @@ class Serving:
             self.worker = worker
             self.answers.forget()
 
-    def close(self) -> None:
-        """Stop the threads; what they are doing may end by itself."""
-        self._observers.shutdown(wait=False, cancel_futures=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._poller.shutdown(wait=False, cancel_futures=True)
+    async def close(self) -> None:
+        """Stop the threads, and wait a little for what they are doing, so that the store can close."""
+        executors = (self._threads, self._observers, self._poller)
+        for executor in executors:
+            executor.shutdown(wait=False, cancel_futures=True)
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                for executor in executors:
+                    await asyncio.to_thread(executor.shutdown)
+        except TimeoutError:
+            _log.warning("database_still_busy", reason="a read did not end before the shutdown")
 
     def _poll(self) -> bool:
         changed = self.reader.poll()

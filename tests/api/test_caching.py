@@ -1,0 +1,262 @@
+"""ETag, age, coding, `as_of`, staleness, and the hot path being the routes' twin."""
+
+import asyncio
+import gzip
+
+import pytest
+import zstandard
+from tests import api_world as world
+
+from dantaro.market.timeframes import HOUR_MS
+
+pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+
+HOT = ["/api/v1/recommendations", "/api/v1/support-levels/BTC", "/api/v1/market-status"]
+VARYING = {b"x-request-id", b"x-process-time", b"ratelimit"}
+
+
+async def raw(api, path, query=b"", **headers):
+    """Status, headers and body exactly as the application sends them."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    given = {b"authorization": f"Bearer {api.key}".encode()}
+    given |= {name.replace("_", "-").encode(): value for name, value in headers.items()}
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "root_path": "",
+        "scheme": "http",
+        "http_version": "1.1",
+        "headers": [item for item in given.items() if item[1] is not None],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+        "asgi": {"version": "3.0"},
+        "state": {},
+    }
+    await api.edge(scope, receive, send)
+    fixed = [item for item in sent[0]["headers"] if item[0] not in VARYING]
+    return sent[0]["status"], fixed, b"".join(part.get("body", b"") for part in sent[1:])
+
+
+async def publish_later(api, **changes) -> None:
+    closed_ms = world.CLOSED_MS + HOUR_MS
+    at_ms = world.PUBLISHED_MS + HOUR_MS
+    documents = world.every_part(closed_ms=closed_ms, **changes)
+    world.publish(api.store, *documents, at_ms=at_ms, closed_ms=closed_ms)
+    api.clock.at_ms = at_ms + 1_000
+    await api.look()
+
+
+@pytest.mark.parametrize("path", HOT)
+async def test_the_hot_path_and_the_routes_answer_the_same_bytes(api, path):
+    etag = dict((await raw(api, path))[1])[b"etag"]
+    requests = [
+        {},
+        {"accept_encoding": b"gzip"},
+        {"accept_encoding": b"zstd, gzip;q=0.5"},
+        {"if_none_match": etag},
+        {"if_none_match": b'"other", ' + etag},
+        {"if_none_match": b'"other"'},
+        {"authorization": b"Bearer nonsense"},
+        {"authorization": None},
+    ]
+    for headers in requests:
+        api.serving.answers.hot.clear()
+        cold = await raw(api, path, **headers)
+        if cold[0] in (200, 304):
+            assert (path, b"") in api.serving.answers.hot
+        await raw(api, path)
+        hot = await raw(api, path, **headers)
+        if cold[0] == 401:  # only the request's id differs
+            assert (hot[0], len(hot[2])) == (cold[0], len(cold[2]))
+        else:
+            assert hot == cold
+
+
+@pytest.mark.parametrize("path", HOT)
+async def test_a_client_that_has_the_answer_gets_304(api, path):
+    first = await api.get(path)
+    again = await api.get(path, headers={"if-none-match": first.headers["etag"]})
+    weak = await api.get(path, headers={"if-none-match": first.headers["etag"].removeprefix("W/")})
+
+    assert first.status_code == 200
+    assert (again.status_code, again.content) == (304, b"")
+    assert weak.status_code == 304
+    assert again.headers["etag"] == first.headers["etag"]
+    assert "content-length" not in again.headers
+    assert "cache-control" in again.headers
+
+
+async def test_the_etag_changes_with_generation_parameters_and_status(api):
+    path = "/api/v1/recommendations"
+    tags = [(await api.get(path)).headers["etag"]]
+    tags.append((await api.get(f"{path}?top_n=1")).headers["etag"])
+    world.publish(api.store, world.prices(factor=1.1), at_ms=world.PUBLISHED_MS + 1_000)
+    await api.look()
+    tags.append((await api.get(path)).headers["etag"])
+    api.clock.at_ms = world.STALE_MS
+    tags.append((await api.get(path)).headers["etag"])
+
+    assert len(set(tags)) == 4
+    assert [tag.split("-")[0:2] for tag in tags] == [
+        ['W/"1', "fresh"],
+        ['W/"1', "fresh"],
+        ['W/"2', "fresh"],
+        ['W/"2', "stale"],
+    ]
+
+
+async def test_the_same_answer_has_the_same_etag_everywhere(api, clock, options, serve):
+    async with serve(api.store, clock, options, api.key) as other:
+        one, two = [await raw(each, "/api/v1/recommendations") for each in (api, other)]
+
+    assert one == two
+
+
+async def test_a_client_may_keep_an_answer_until_the_next_slot(api):
+    # 00:00:30 is 90 seconds before the next multiple of two minutes, the shortest period
+    headers = (await api.get("/api/v1/recommendations")).headers
+    assert headers["cache-control"] == "private, max-age=90"
+    assert headers["age"] == "30"
+
+    api.clock.at_ms += 80_000
+    headers = (await api.get("/api/v1/recommendations")).headers
+    assert (headers["cache-control"], headers["age"]) == ("private, max-age=10", "110")
+
+
+@pytest.mark.parametrize("path", [*HOT, "/api/v1/coins"])
+async def test_bodies_come_in_the_coding_that_is_asked_for(api, path):
+    plain = await raw(api, path)
+    zstd = await raw(api, path, accept_encoding=b"gzip, zstd")
+    gzipped = await raw(api, path, accept_encoding=b"gzip, br")
+
+    assert dict(zstd[1])[b"content-encoding"] == b"zstd"
+    assert zstandard.ZstdDecompressor().decompress(zstd[2]) == plain[2]
+    assert gzip.decompress(gzipped[2]) == plain[2]
+    assert b"content-encoding" not in dict(plain[1])
+    assert int(dict(zstd[1])[b"content-length"]) == len(zstd[2])
+
+
+@pytest.mark.parametrize("path", HOT)
+async def test_old_data_are_marked_as_stale_also_on_the_hot_path(api, path):
+    assert (await api.get(path)).json()["data_status"] == "fresh"
+    api.clock.at_ms = world.STALE_MS - 1
+    assert (await api.get(path)).json()["data_status"] == "fresh"
+
+    api.clock.at_ms = world.STALE_MS
+
+    for _ in range(2):
+        answer = (await api.get(path)).json()
+        assert answer["data_status"] == "stale"
+        assert answer["stale_after"] == "2026-01-01T02:05:00Z"
+
+
+async def test_a_silent_exchange_is_stale_alone(store, clock, options, key, serve):
+    world.settle(store)
+    ranking = world.recommendations()
+    sets = [
+        world.replace(
+            row, stale_after_ms=clock.at_ms if row.ranked_set == "okx" else world.STALE_MS
+        )
+        for row in ranking.rows(world.RankedSetSummary)
+    ]
+    tables = [ranking.rows(row_type) for row_type in (world.MarketFeatures, world.Score)]
+    world.publish(store, world.document(world.PartKind.RECOMMENDATIONS, *tables, sets))
+    async with serve(store, clock, options, key) as api:
+        okx = (await api.get("/api/v1/recommendations?exchange=okx")).json()
+        upbit = (await api.get("/api/v1/recommendations?exchange=upbit")).json()
+
+    assert (okx["data_status"], upbit["data_status"]) == ("stale", "fresh")
+
+
+async def test_a_provisional_generation_says_so(store, clock, options, key, serve):
+    world.settle(store)
+    world.publish(store, status="provisional")
+    async with serve(store, clock, options, key) as api:
+        answer = (await api.get("/api/v1/recommendations")).json()
+
+    assert answer["data_status"] == "provisional"
+
+
+async def test_as_of_answers_as_it_was_then(api):
+    then = {path: (await api.get(path)).json() for path in [*HOT, "/api/v1/exclusions"]}
+    await publish_later(api, lift=0.05)
+    api.clock.at_ms += 24 * HOUR_MS
+
+    for path, answer in then.items():
+        past = (await api.get(f"{path}?as_of=2026-01-01T00:30:00Z")).json()
+        assert past == answer | {"data_source": "database"}
+        assert (await api.get(path)).json()["generation"] == 2
+
+
+async def test_as_of_tells_the_status_that_the_data_had_then(api):
+    await publish_later(api)
+    api.clock.at_ms += 24 * HOUR_MS
+
+    now = (await api.get("/api/v1/recommendations")).json()
+    then = (await api.get("/api/v1/recommendations?as_of=2026-01-01T02:00:00Z")).json()
+
+    assert (now["data_status"], then["data_status"]) == ("stale", "fresh")
+    assert then["generation"] == now["generation"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("2026-01-01T00:00:20Z", 200),
+        ("2026-01-01T09:00:20%2B09:00", 200),
+        ("2026-01-01T09:00:20+09:00", 200),
+        ("2099-01-01", 200),
+        ("2025-12-31", 404),
+    ],
+)
+async def test_as_of_reads_any_zone_and_knows_what_was_before_the_first(api, text, status):
+    response = await api.get(f"/api/v1/recommendations?as_of={text}")
+
+    assert response.status_code == status
+
+
+async def test_an_answer_about_the_past_may_be_kept_for_an_hour(api):
+    await publish_later(api)
+
+    past = await api.get("/api/v1/recommendations?as_of=2026-01-01T00:30:00Z")
+    future = await api.get("/api/v1/recommendations?as_of=2098-01-01")
+
+    assert past.headers["cache-control"] == "private, max-age=3600"
+    assert future.headers["cache-control"] != "private, max-age=3600"
+
+
+async def test_two_hundred_clients_on_a_cold_generation_cost_one_encoding(api):
+    await publish_later(api)
+    before = api.serving.answers.encodings
+
+    answers = await asyncio.gather(
+        *(api.get(path) for _ in range(50) for path in (*HOT, "/api/v1/rating/BTC"))
+    )
+
+    assert {response.status_code for response in answers} == {200}
+    assert api.serving.answers.encodings - before == 4
+
+
+async def test_a_request_for_an_encoded_answer_asks_nobody(api, monkeypatch):
+    for path in HOT:
+        await api.get(path)
+
+    def fail(*_args, **_options):
+        raise AssertionError("the database or the cache was asked")
+
+    monkeypatch.setattr(api.serving, "read", fail)
+    monkeypatch.setattr(api.serving, "refresh", fail)
+    monkeypatch.setattr(api.serving.cache, "get", fail)
+    for path in HOT:
+        assert (await api.get(path)).status_code == 200
+        assert (await api.get(f"{path}?use_cache=true")).status_code == 200
