@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,6 +25,32 @@ from dantaro.venues.session import Announcement, Answer, VenueSession
 _max_body_bytes: ContextVar[int | None] = ContextVar("max_body_bytes", default=None)
 
 
+@dataclass(slots=True)
+class Reading:
+    """What one task's own calls were told, whatever other tasks ask the same exchange meanwhile.
+
+    `venue_now_ms` is the exchange's time at the earliest of the answers (None: not told by each),
+    `answered_empty` whether the latest of them carried a list without entries.
+    """
+
+    venue_now_ms: int | None = None
+    answered_empty: bool = False
+    answers: int = 0
+
+    def note(self, answer: Answer) -> None:
+        """Take in one more answer."""
+        told = answer.venue_now_ms
+        if self.answers == 0 or told is None or self.venue_now_ms is None:
+            self.venue_now_ms = told if self.answers == 0 else None
+        else:
+            self.venue_now_ms = min(self.venue_now_ms, told)
+        self.answered_empty = holds_an_empty_list(answer.content)
+        self.answers += 1
+
+
+_reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
+
+
 class Gateway:
     """One exchange's public endpoints over the shared session. Building it does no I/O.
 
@@ -34,8 +61,7 @@ class Gateway:
     def __init__(self, exchange: str, *, session: VenueSession, base_url: str | None) -> None:
         self.exchange = exchange
         self.announcement: Announcement | None = None  # of the latest answer
-        self.venue_now_ms: int | None = None  # the exchange's time at the latest answer, if told
-        self.answered_empty = False  # whether the latest answer carried a list without entries
+        self._latest_now_ms: int | None = None  # the exchange's time at the latest answer, if told
         self._session = session
         self._base = None if base_url is None else _parse_base_url(exchange, base_url)
         self.ccxt = _ccxt_class(exchange)()
@@ -48,8 +74,25 @@ class Gateway:
         self.ccxt.fetch = self._fetch
 
     def now_ms(self) -> int:
-        """The exchange's time if it told it, else the system's."""
-        return time.time_ns() // 1_000_000 if self.venue_now_ms is None else self.venue_now_ms
+        """The exchange's time at its latest answer if it told it, else the system's."""
+        told = self._latest_now_ms
+        return time.time_ns() // 1_000_000 if told is None else told
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """What the calls made inside, by this task, are told."""
+        own = Reading()
+        token = _reading.set(own)
+        try:
+            yield own
+        finally:
+            _reading.reset(token)
+
+    @property
+    def answered_empty(self) -> bool:
+        """Whether the latest answer inside `reading` carried a list without entries."""
+        own = _reading.get()
+        return own is not None and own.answered_empty
 
     async def call(
         self, endpoint: str, params: Mapping[str, object], *, max_body_bytes: int | None = None
@@ -126,8 +169,9 @@ class Gateway:
                 f"{self.exchange}: {path} answers {shorten(answer.text, 80)!r}, not a list or object"
             )
         self.announcement = answer.announcement
-        self.venue_now_ms = answer.venue_now_ms
-        self.answered_empty = holds_an_empty_list(answer.content)
+        self._latest_now_ms = answer.venue_now_ms
+        if (own := _reading.get()) is not None:
+            own.note(answer)
         # Only a stand-in that was asked for by its address may say that no limit applies to it.
         self.limiter.paced = self._base is None or not answer.unlimited
 

@@ -119,7 +119,7 @@ class Venue:
         count = self._adapter.window_candles(timeframe)
         windows = _windows(timeframe, start_ms, end_ms, count)
         for window in reversed(windows) if self._adapter.newest_first else windows:
-            with translated(self.exchange):
+            with translated(self.exchange), self._gateway.reading() as told:
                 rows = await self._adapter.rows(market, timeframe, window)
             require_page(self.exchange, rows)
             if self._adapter.counts_back:
@@ -131,7 +131,7 @@ class Venue:
                 max(window.start_ms, start_ms),
                 min(window.end_ms, end_ms),
                 tuple(rows),
-                self._gateway.venue_now_ms,
+                told.venue_now_ms,
             )
 
     async def close(self) -> None:
