@@ -14,10 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import http_figures, storage_figures
+from benchmarks import http_figures, storage_figures, worker_figures
 from benchmarks.figures import Figure, show
 
-_PARTS = ("http", "analysis", "storage")
+_PARTS = ("http", "analysis", "storage", "worker")
 
 
 def main() -> None:
@@ -32,6 +32,7 @@ def main() -> None:
         "http": lambda folder: http_figures.measure(folder, seconds=chosen.seconds),
         "analysis": lambda _: _analysis(chosen.markets or [400, 2000]),
         "storage": storage_figures.measure,
+        "worker": worker_figures.measure,
     }
     console, figures = Console(), list[Figure]()
     if not console.is_terminal:
