@@ -236,17 +236,11 @@ def premium(*, closed_ms: int = CLOSED_MS, value: float = 0.02) -> Document:
 
 def prices(*, at_ms: int = CLOSED_MS + 5_000, factor: float = 1.0) -> Document:
     """A ticker of every market but Upbit's ETH."""
-    rows = [
-        Price(
-            *key.split(":"),  # type: ignore[arg-type]  # exchange and symbol
-            price * factor,
-            0.01,
-            TURNOVERS[key],
-            at_ms,
-        )
-        for key, price in PRICES.items()
-        if key != "upbit:ETH/KRW"
-    ]
+    rows = []
+    for key, price in PRICES.items():
+        exchange, symbol = key.split(":")
+        if key != UPBIT_ETH.key:
+            rows.append(Price(exchange, symbol, price * factor, 0.01, TURNOVERS[key], at_ms))
     return document(PartKind.PRICES, rows)
 
 

@@ -1,8 +1,11 @@
 """What the analysis endpoints answer, exactly, for a tiny published generation."""
 
 import pytest
-from tests import api_world as world
+from pydantic import BaseModel
 
+import api_world as world
+from api_client import Api, HandClock, serve, until
+from dantaro.api.application import Options
 from dantaro.api.schemas.ranking import (
     BundleAnswer,
     MarketStatusAnswer,
@@ -10,6 +13,7 @@ from dantaro.api.schemas.ranking import (
     RecommendationsAnswer,
     SupportLevelsAnswer,
 )
+from dantaro.storage.engine import Store
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
@@ -66,7 +70,7 @@ BTC = {
 }
 
 
-async def test_recommendations_are_the_ranked_set_best_first(api):
+async def test_recommendations_are_the_ranked_set_best_first(api: Api) -> None:
     answer = (await api.get("/api/v1/recommendations")).json()
 
     items = answer.pop("recommendations")
@@ -90,14 +94,14 @@ async def test_recommendations_are_the_ranked_set_best_first(api):
     assert items[0]["unavailable"]["levels"] == "not_published"
 
 
-async def test_every_null_of_a_recommendation_has_its_reason(api):
+async def test_every_null_of_a_recommendation_has_its_reason(api: Api) -> None:
     for path in ("/api/v1/recommendations", "/api/v1/recommendations?exchange=upbit"):
         for item in (await api.get(path)).json()["recommendations"]:
             nulls = {name for name, value in item.items() if value is None}
             assert nulls <= set(item["unavailable"])
 
 
-async def test_without_a_ticker_the_last_close_is_the_price_and_says_when_it_was(api):
+async def test_without_a_ticker_the_last_close_is_the_price_and_says_when_it_was(api: Api) -> None:
     answer = (await api.get("/api/v1/recommendations?exchange=upbit")).json()
     (eth,) = [item for item in answer["recommendations"] if item["symbol"] == "ETH"]
 
@@ -121,20 +125,20 @@ async def test_without_a_ticker_the_last_close_is_the_price_and_says_when_it_was
         ("use_cache=false", ["SOL", "BTC", "ETH"]),
     ],
 )
-async def test_recommendations_can_be_narrowed(api, query, coins):
+async def test_recommendations_can_be_narrowed(api: Api, query: str, coins: list[str]) -> None:
     answer = (await api.get(f"/api/v1/recommendations?{query}")).json()
 
     assert [item["symbol"] for item in answer["recommendations"]] == coins
     assert (answer["message"] is None) == bool(coins)
 
 
-async def test_use_cache_false_asks_the_database_and_says_so(api):
+async def test_use_cache_false_asks_the_database_and_says_so(api: Api) -> None:
     answer = (await api.get("/api/v1/recommendations?use_cache=false")).json()
 
     assert answer["data_source"] == "database"
 
 
-async def test_one_recommendation_shows_everything_behind_it(api):
+async def test_one_recommendation_shows_everything_behind_it(api: Api) -> None:
     answer = (await api.get("/api/v1/recommendations/BTC")).json()
 
     RecommendationAnswer.model_validate(answer)
@@ -155,14 +159,14 @@ async def test_one_recommendation_shows_everything_behind_it(api):
     assert answer["resolution"]["market"] == "upbit:BTC/KRW"
 
 
-async def test_an_excluded_market_is_404_with_the_reasons(api):
+async def test_an_excluded_market_is_404_with_the_reasons(api: Api) -> None:
     response = await api.get("/api/v1/recommendations/USDC")
 
     assert response.status_code == 404
     assert response.json()["detail"] == "okx:USDC/USDT is not ranked: stablecoin, low_turnover"
 
 
-async def test_support_levels_keep_their_first_shape_and_add_the_zones(api):
+async def test_support_levels_keep_their_first_shape_and_add_the_zones(api: Api) -> None:
     answer = (await api.get("/api/v1/support-levels/BTC")).json()
 
     zones = answer.pop("levels")
@@ -225,34 +229,36 @@ async def test_support_levels_keep_their_first_shape_and_add_the_zones(api):
         ("ETH", "okx:ETH/USDT", True),
     ],
 )
-async def test_a_symbol_may_be_written_in_many_ways(api, symbol, market, ambiguous):
+async def test_a_symbol_may_be_written_in_many_ways(
+    api: Api, symbol: str, market: str, *, ambiguous: bool
+) -> None:
     resolution = (await api.get(f"/api/v1/support-levels/{symbol}")).json()["resolution"]
 
     assert (resolution["market"], resolution["ambiguous"]) == (market, ambiguous)
 
 
-async def test_an_exchange_settles_what_a_coin_means(api):
+async def test_an_exchange_settles_what_a_coin_means(api: Api) -> None:
     answer = (await api.get("/api/v1/support-levels/BTC?exchange=okx")).json()
 
     assert answer["market"] == "BTC/USDT"
     assert answer["resolution"]["ambiguous"] is False
 
 
-async def test_an_unknown_symbol_is_404_with_the_nearest(api):
+async def test_an_unknown_symbol_is_404_with_the_nearest(api: Api) -> None:
     response = await api.get("/api/v1/support-levels/SOOL")
 
     assert response.status_code == 404
     assert response.json()["nearest"] == ["SOL"]
 
 
-async def test_a_market_without_levels_is_404(api):
+async def test_a_market_without_levels_is_404(api: Api) -> None:
     response = await api.get("/api/v1/support-levels/SOL")
 
     assert response.status_code == 404
     assert "okx:SOL/USDT has no support levels" in response.json()["detail"]
 
 
-async def test_market_status_keeps_its_first_shape_and_adds_figures(api):
+async def test_market_status_keeps_its_first_shape_and_adds_figures(api: Api) -> None:
     answer = (await api.get("/api/v1/market-status")).json()
 
     assert answer == AGE | {
@@ -281,9 +287,9 @@ async def test_market_status_keeps_its_first_shape_and_adds_figures(api):
     }
 
 
-async def test_market_status_is_healthy_with_a_working_worker_and_fresh_data(api):
+async def test_market_status_is_healthy_with_a_working_worker_and_fresh_data(api: Api) -> None:
     world.beat(api.store)
-    await api.until(lambda: api.serving.worker == "active")
+    await until(lambda: api.serving.worker == "active")
 
     answer = (await api.get("/api/v1/market-status?exchange=upbit")).json()
 
@@ -292,7 +298,7 @@ async def test_market_status_is_healthy_with_a_working_worker_and_fresh_data(api
     assert answer["market_status"]["ranked_set"] == "upbit"
 
 
-async def test_a_bundle_holds_what_was_asked_for_and_says_what_is_missing(api):
+async def test_a_bundle_holds_what_was_asked_for_and_says_what_is_missing(api: Api) -> None:
     wanted = {"recommendations_count": 2, "symbols": ["BTC", "okx:BTC", "SOL", "NOPE"]}
     answer = (await api.client.post("/api/v1/bundle", json=wanted)).json()
 
@@ -309,7 +315,7 @@ async def test_a_bundle_holds_what_was_asked_for_and_says_what_is_missing(api):
     assert {name: answer[name] for name in AGE} == AGE
 
 
-async def test_a_bundle_of_nothing_is_empty(api):
+async def test_a_bundle_of_nothing_is_empty(api: Api) -> None:
     wanted = {
         "include_recommendations": False,
         "include_support_levels": False,
@@ -331,11 +337,15 @@ async def test_a_bundle_of_nothing_is_empty(api):
         ("/api/v1/market-status", MarketStatusAnswer),
     ],
 )
-async def test_answers_have_exactly_the_documented_fields(api, path, shape):
+async def test_answers_have_exactly_the_documented_fields(
+    api: Api, path: str, shape: type[BaseModel]
+) -> None:
     shape.model_validate_json((await api.get(path)).content)
 
 
-async def test_a_part_that_is_missing_leaves_the_others_standing(store, clock, options, key, serve):
+async def test_a_part_that_is_missing_leaves_the_others_standing(
+    store: Store, clock: HandClock, options: Options, key: str
+) -> None:
     world.settle(store)
     world.publish(store, world.recommendations())
     async with serve(store, clock, options, key) as api:

@@ -2,64 +2,45 @@
 
 import asyncio
 import gzip
+from dataclasses import replace
 
 import pytest
 import zstandard
-from tests import api_world as world
 
+import api_world as world
+from api_client import Api, HandClock, Headers, serve
+from dantaro.api.application import Options
+from dantaro.market.documents import document
+from dantaro.market.results import MarketFeatures, PartKind, RankedSetSummary, Score
 from dantaro.market.timeframes import HOUR_MS
+from dantaro.storage.engine import Store
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 HOT = ["/api/v1/recommendations", "/api/v1/support-levels/BTC", "/api/v1/market-status"]
 VARYING = {b"x-request-id", b"x-process-time", b"ratelimit"}
+Answer = tuple[int, Headers, bytes]
 
 
-async def raw(api, path, query=b"", **headers):
-    """Status, headers and body exactly as the application sends them."""
-    sent = []
-
-    async def receive():
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message):
-        sent.append(message)
-
-    given = {b"authorization": f"Bearer {api.key}".encode()}
-    given |= {name.replace("_", "-").encode(): value for name, value in headers.items()}
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query,
-        "root_path": "",
-        "scheme": "http",
-        "http_version": "1.1",
-        "headers": [item for item in given.items() if item[1] is not None],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 80),
-        "asgi": {"version": "3.0"},
-        "state": {},
-    }
-    await api.edge(scope, receive, send)
-    fixed = [item for item in sent[0]["headers"] if item[0] not in VARYING]
-    return sent[0]["status"], fixed, b"".join(part.get("body", b"") for part in sent[1:])
+async def raw(api: Api, path: str, **headers: bytes | None) -> Answer:
+    """What the application sends, without what differs between any two answers."""
+    status, sent, body = await api.raw(path, **headers)
+    return status, [item for item in sent if item[0] not in VARYING], body
 
 
-async def publish_later(api, **changes) -> None:
+async def publish_later(api: Api, *, lift: float = 0.0) -> None:
     closed_ms = world.CLOSED_MS + HOUR_MS
     at_ms = world.PUBLISHED_MS + HOUR_MS
-    documents = world.every_part(closed_ms=closed_ms, **changes)
+    documents = world.every_part(closed_ms=closed_ms, lift=lift)
     world.publish(api.store, *documents, at_ms=at_ms, closed_ms=closed_ms)
     api.clock.at_ms = at_ms + 1_000
     await api.look()
 
 
 @pytest.mark.parametrize("path", HOT)
-async def test_the_hot_path_and_the_routes_answer_the_same_bytes(api, path):
+async def test_the_hot_path_and_the_routes_answer_the_same_bytes(api: Api, path: str) -> None:
     etag = dict((await raw(api, path))[1])[b"etag"]
-    requests = [
+    requests: list[dict[str, bytes | None]] = [
         {},
         {"accept_encoding": b"gzip"},
         {"accept_encoding": b"zstd, gzip;q=0.5"},
@@ -83,7 +64,7 @@ async def test_the_hot_path_and_the_routes_answer_the_same_bytes(api, path):
 
 
 @pytest.mark.parametrize("path", HOT)
-async def test_a_client_that_has_the_answer_gets_304(api, path):
+async def test_a_client_that_has_the_answer_gets_304(api: Api, path: str) -> None:
     first = await api.get(path)
     again = await api.get(path, headers={"if-none-match": first.headers["etag"]})
     weak = await api.get(path, headers={"if-none-match": first.headers["etag"].removeprefix("W/")})
@@ -96,7 +77,7 @@ async def test_a_client_that_has_the_answer_gets_304(api, path):
     assert "cache-control" in again.headers
 
 
-async def test_the_etag_changes_with_generation_parameters_and_status(api):
+async def test_the_etag_changes_with_generation_parameters_and_status(api: Api) -> None:
     path = "/api/v1/recommendations"
     tags = [(await api.get(path)).headers["etag"]]
     tags.append((await api.get(f"{path}?top_n=1")).headers["etag"])
@@ -115,14 +96,16 @@ async def test_the_etag_changes_with_generation_parameters_and_status(api):
     ]
 
 
-async def test_the_same_answer_has_the_same_etag_everywhere(api, clock, options, serve):
+async def test_the_same_answer_has_the_same_etag_everywhere(
+    api: Api, clock: HandClock, options: Options
+) -> None:
     async with serve(api.store, clock, options, api.key) as other:
         one, two = [await raw(each, "/api/v1/recommendations") for each in (api, other)]
 
     assert one == two
 
 
-async def test_a_client_may_keep_an_answer_until_the_next_slot(api):
+async def test_a_client_may_keep_an_answer_until_the_next_slot(api: Api) -> None:
     # 00:00:30 is 90 seconds before the next multiple of two minutes, the shortest period
     headers = (await api.get("/api/v1/recommendations")).headers
     assert headers["cache-control"] == "private, max-age=90"
@@ -134,7 +117,7 @@ async def test_a_client_may_keep_an_answer_until_the_next_slot(api):
 
 
 @pytest.mark.parametrize("path", [*HOT, "/api/v1/coins"])
-async def test_bodies_come_in_the_coding_that_is_asked_for(api, path):
+async def test_bodies_come_in_the_coding_that_is_asked_for(api: Api, path: str) -> None:
     plain = await raw(api, path)
     zstd = await raw(api, path, accept_encoding=b"gzip, zstd")
     gzipped = await raw(api, path, accept_encoding=b"gzip, br")
@@ -147,7 +130,7 @@ async def test_bodies_come_in_the_coding_that_is_asked_for(api, path):
 
 
 @pytest.mark.parametrize("path", HOT)
-async def test_old_data_are_marked_as_stale_also_on_the_hot_path(api, path):
+async def test_old_data_are_marked_as_stale_also_on_the_hot_path(api: Api, path: str) -> None:
     assert (await api.get(path)).json()["data_status"] == "fresh"
     api.clock.at_ms = world.STALE_MS - 1
     assert (await api.get(path)).json()["data_status"] == "fresh"
@@ -160,17 +143,17 @@ async def test_old_data_are_marked_as_stale_also_on_the_hot_path(api, path):
         assert answer["stale_after"] == "2026-01-01T02:05:00Z"
 
 
-async def test_a_silent_exchange_is_stale_alone(store, clock, options, key, serve):
+async def test_a_silent_exchange_is_stale_alone(
+    store: Store, clock: HandClock, options: Options, key: str
+) -> None:
     world.settle(store)
     ranking = world.recommendations()
     sets = [
-        world.replace(
-            row, stale_after_ms=clock.at_ms if row.ranked_set == "okx" else world.STALE_MS
-        )
-        for row in ranking.rows(world.RankedSetSummary)
+        replace(row, stale_after_ms=clock.at_ms if row.ranked_set == "okx" else world.STALE_MS)
+        for row in ranking.rows(RankedSetSummary)
     ]
-    tables = [ranking.rows(row_type) for row_type in (world.MarketFeatures, world.Score)]
-    world.publish(store, world.document(world.PartKind.RECOMMENDATIONS, *tables, sets))
+    features, scores = ranking.rows(MarketFeatures), ranking.rows(Score)
+    world.publish(store, document(PartKind.RECOMMENDATIONS, features, scores, sets))
     async with serve(store, clock, options, key) as api:
         okx = (await api.get("/api/v1/recommendations?exchange=okx")).json()
         upbit = (await api.get("/api/v1/recommendations?exchange=upbit")).json()
@@ -178,7 +161,9 @@ async def test_a_silent_exchange_is_stale_alone(store, clock, options, key, serv
     assert (okx["data_status"], upbit["data_status"]) == ("stale", "fresh")
 
 
-async def test_a_provisional_generation_says_so(store, clock, options, key, serve):
+async def test_a_provisional_generation_says_so(
+    store: Store, clock: HandClock, options: Options, key: str
+) -> None:
     world.settle(store)
     world.publish(store, status="provisional")
     async with serve(store, clock, options, key) as api:
@@ -187,7 +172,7 @@ async def test_a_provisional_generation_says_so(store, clock, options, key, serv
     assert answer["data_status"] == "provisional"
 
 
-async def test_as_of_answers_as_it_was_then(api):
+async def test_as_of_answers_as_it_was_then(api: Api) -> None:
     then = {path: (await api.get(path)).json() for path in [*HOT, "/api/v1/exclusions"]}
     await publish_later(api, lift=0.05)
     api.clock.at_ms += 24 * HOUR_MS
@@ -198,7 +183,7 @@ async def test_as_of_answers_as_it_was_then(api):
         assert (await api.get(path)).json()["generation"] == 2
 
 
-async def test_as_of_tells_the_status_that_the_data_had_then(api):
+async def test_as_of_tells_the_status_that_the_data_had_then(api: Api) -> None:
     await publish_later(api)
     api.clock.at_ms += 24 * HOUR_MS
 
@@ -219,13 +204,15 @@ async def test_as_of_tells_the_status_that_the_data_had_then(api):
         ("2025-12-31", 404),
     ],
 )
-async def test_as_of_reads_any_zone_and_knows_what_was_before_the_first(api, text, status):
+async def test_as_of_reads_any_zone_and_knows_what_was_before_the_first(
+    api: Api, text: str, status: int
+) -> None:
     response = await api.get(f"/api/v1/recommendations?as_of={text}")
 
     assert response.status_code == status
 
 
-async def test_an_answer_about_the_past_may_be_kept_for_an_hour(api):
+async def test_an_answer_about_the_past_may_be_kept_for_an_hour(api: Api) -> None:
     await publish_later(api)
 
     past = await api.get("/api/v1/recommendations?as_of=2026-01-01T00:30:00Z")
@@ -235,7 +222,7 @@ async def test_an_answer_about_the_past_may_be_kept_for_an_hour(api):
     assert future.headers["cache-control"] != "private, max-age=3600"
 
 
-async def test_two_hundred_clients_on_a_cold_generation_cost_one_encoding(api):
+async def test_two_hundred_clients_on_a_cold_generation_cost_one_encoding(api: Api) -> None:
     await publish_later(api)
     before = api.serving.answers.encodings
 
@@ -247,11 +234,13 @@ async def test_two_hundred_clients_on_a_cold_generation_cost_one_encoding(api):
     assert api.serving.answers.encodings - before == 4
 
 
-async def test_a_request_for_an_encoded_answer_asks_nobody(api, monkeypatch):
+async def test_a_request_for_an_encoded_answer_asks_nobody(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for path in HOT:
         await api.get(path)
 
-    def fail(*_args, **_options):
+    def fail(*_args: object, **_options: object) -> None:
         raise AssertionError("the database or the cache was asked")
 
     monkeypatch.setattr(api.serving, "read", fail)

@@ -1,7 +1,11 @@
 """Every endpoint answers the same on SQLite and on PostgreSQL."""
 
 import pytest
-from tests import api_world as world
+
+import api_world as world
+from api_client import Api, HandClock, serve, until
+from dantaro.api.application import Options
+from dantaro.storage.engine import Store
 
 PATHS = [
     "/api/v1/recommendations",
@@ -25,7 +29,9 @@ PATHS = [
 ]
 
 
-async def test_every_endpoint_answers(published, clock, options, key, serve):
+async def test_every_endpoint_answers(
+    published: Store, clock: HandClock, options: Options, key: str
+) -> None:
     world.candles(published)
     world.beat(published)
     async with serve(published, clock, options, key) as api:
@@ -40,10 +46,10 @@ async def test_every_endpoint_answers(published, clock, options, key, serve):
     assert (health["database"]["kind"], health["status"]) == (published.dialect, "healthy")
 
 
-async def test_a_new_generation_is_shown_without_being_asked_for(api):
+async def test_a_new_generation_is_shown_without_being_asked_for(api: Api) -> None:
     world.publish(api.store, *world.every_part(lift=0.01), at_ms=world.PUBLISHED_MS + 5_000)
 
-    await api.until(lambda: api.serving.view.generation == 2)
+    await until(lambda: api.view.generation == 2)
 
     answer = (await api.get("/api/v1/recommendations")).json()
     assert answer["generation"] == 2

@@ -4,8 +4,9 @@ import io
 
 import pyarrow as pa
 import pytest
-from tests import api_world as world
 
+import api_world as world
+from api_client import Api, until
 from dantaro.api.schemas import market_data as shapes
 from dantaro.market.timeframes import HOUR_MS
 
@@ -14,12 +15,12 @@ pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 LATER_MS = world.PUBLISHED_MS + HOUR_MS
 
 
-async def publish_later(api, **changes) -> None:
+async def publish_later(api: Api, *, lift: float = 0.0) -> None:
     """A second generation, an hour later."""
     closed_ms = world.CLOSED_MS + HOUR_MS
     world.publish(
         api.store,
-        *world.every_part(closed_ms=closed_ms, **changes),
+        *world.every_part(closed_ms=closed_ms, lift=lift),
         at_ms=LATER_MS,
         closed_ms=closed_ms,
     )
@@ -27,7 +28,7 @@ async def publish_later(api, **changes) -> None:
     await api.look()
 
 
-async def test_a_rating_shows_its_votes_and_how_it_came_to_be(api):
+async def test_a_rating_shows_its_votes_and_how_it_came_to_be(api: Api) -> None:
     await publish_later(api, lift=-0.35)
 
     answer = (await api.get("/api/v1/rating/BTC/USDT?timeframe=1h")).json()
@@ -44,7 +45,7 @@ async def test_a_rating_shows_its_votes_and_how_it_came_to_be(api):
     ]
 
 
-async def test_a_rating_has_every_timeframe_unless_one_is_asked_for(api):
+async def test_a_rating_has_every_timeframe_unless_one_is_asked_for(api: Api) -> None:
     answer = (await api.get("/api/v1/rating/BTC")).json()
     missing = await api.get("/api/v1/rating/BTC?timeframe=4h")
 
@@ -53,14 +54,14 @@ async def test_a_rating_has_every_timeframe_unless_one_is_asked_for(api):
     assert missing.json()["nearest"] == ["1d", "1h"]
 
 
-async def test_a_rating_of_an_unrated_market_is_404(api):
+async def test_a_rating_of_an_unrated_market_is_404(api: Api) -> None:
     response = await api.get("/api/v1/rating/USDC")
 
     assert response.status_code == 404
     assert "okx:USDC/USDT has no rating" in response.json()["detail"]
 
 
-async def test_exclusions_name_every_reason_with_its_figure(api):
+async def test_exclusions_name_every_reason_with_its_figure(api: Api) -> None:
     answer = (await api.get("/api/v1/exclusions")).json()
 
     shapes.ExclusionsAnswer.model_validate(answer)
@@ -76,7 +77,7 @@ async def test_exclusions_name_every_reason_with_its_figure(api):
     assert (await api.get("/api/v1/exclusions?exchange=upbit")).json()["total"] == 0
 
 
-async def test_the_premium_of_one_coin_has_its_history(api):
+async def test_the_premium_of_one_coin_has_its_history(api: Api) -> None:
     await publish_later(api, lift=0.01)
 
     answer = (await api.get("/api/v1/premium?coin=btc")).json()
@@ -87,14 +88,14 @@ async def test_the_premium_of_one_coin_has_its_history(api):
     assert (await api.get("/api/v1/premium?coin=XYZ")).status_code == 404
 
 
-async def test_the_premium_of_all_coins_comes_with_the_history_of_the_index(api):
+async def test_the_premium_of_all_coins_comes_with_the_history_of_the_index(api: Api) -> None:
     answer = (await api.get("/api/v1/premium")).json()
 
     assert [item["coin"] for item in answer["premium"]] == ["BTC", "INDEX"]
     assert {point["coin"] for point in answer["history"]} == {"INDEX"}
 
 
-async def test_markets_tell_what_is_stored_and_what_is_missing(api):
+async def test_markets_tell_what_is_stored_and_what_is_missing(api: Api) -> None:
     world.candles(api.store)
 
     answer = (await api.get("/api/v1/markets?exchange=upbit")).json()
@@ -115,14 +116,14 @@ async def test_markets_tell_what_is_stored_and_what_is_missing(api):
     ]
 
 
-async def test_markets_can_be_narrowed_and_say_why_one_is_left_out(api):
+async def test_markets_can_be_narrowed_and_say_why_one_is_left_out(api: Api) -> None:
     answer = (await api.get("/api/v1/markets?quote=usdt")).json()
 
     assert answer["total"] == 4
     assert answer["markets"][3]["excluded"] == ["stablecoin", "low_turnover"]
 
 
-async def test_coins_name_the_market_that_they_are_ranked_by(api):
+async def test_coins_name_the_market_that_they_are_ranked_by(api: Api) -> None:
     answer = (await api.get("/api/v1/coins")).json()
 
     shapes.CoinsAnswer.model_validate(answer)
@@ -134,7 +135,7 @@ async def test_coins_name_the_market_that_they_are_ranked_by(api):
     }
 
 
-async def test_candles_are_the_newest_or_those_from_a_start_on(api):
+async def test_candles_are_the_newest_or_those_from_a_start_on(api: Api) -> None:
     world.candles(api.store)
 
     newest = (await api.get("/api/v1/candles/KRW-BTC?limit=2")).json()
@@ -152,7 +153,7 @@ async def test_candles_are_the_newest_or_those_from_a_start_on(api):
     assert first["candles"][0][0] == world.CLOSED_MS - 9 * HOUR_MS
 
 
-async def test_candles_come_as_csv_and_arrow_too(api):
+async def test_candles_come_as_csv_and_arrow_too(api: Api) -> None:
     world.candles(api.store)
 
     text = await api.get("/api/v1/candles/KRW-BTC?format=csv&limit=1")
@@ -181,7 +182,9 @@ async def test_candles_come_as_csv_and_arrow_too(api):
         ("format=xml", 422, "format"),
     ],
 )
-async def test_candles_refuse_what_they_cannot_give(api, query, status, word):
+async def test_candles_refuse_what_they_cannot_give(
+    api: Api, query: str, status: int, word: str
+) -> None:
     world.candles(api.store)
 
     response = await api.get(f"/api/v1/candles/KRW-BTC?{query}")
@@ -190,21 +193,21 @@ async def test_candles_refuse_what_they_cannot_give(api, query, status, word):
     assert word in response.json()["detail"]
 
 
-async def test_candles_of_a_market_without_any_are_404(api):
+async def test_candles_of_a_market_without_any_are_404(api: Api) -> None:
     assert (await api.get("/api/v1/candles/SOL")).status_code == 404
 
 
-async def test_candles_are_served_before_anything_is_published(empty_api):
+async def test_candles_are_served_before_anything_is_published(empty_api: Api) -> None:
     world.settle(empty_api.store)
     world.candles(empty_api.store)
-    await empty_api.until(lambda: empty_api.serving.reader.catalogue.markets)
+    await until(lambda: empty_api.serving.reader.catalogue.markets)
 
     answer = (await empty_api.get("/api/v1/candles/KRW-BTC")).json()
 
     assert (answer["count"], answer["generation"]) == (8, None)
 
 
-async def test_generations_tell_what_was_published_when_and_from_what(api):
+async def test_generations_tell_what_was_published_when_and_from_what(api: Api) -> None:
     await publish_later(api, lift=0.01)
 
     answer = (await api.get("/api/v1/generations")).json()

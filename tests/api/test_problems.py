@@ -1,14 +1,17 @@
 """Errors: always a problem document, with the right status and nothing that should stay inside."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
+from api_client import Api, HandClock, ask, client_of, serve, until
 from dantaro.api.application import Options, assemble
+from dantaro.api.bodies import recommendations
 from dantaro.api.hot import MAX_BODY_BYTES
-from dantaro.api.routes import analysis
 from dantaro.cache.memory import MemoryCache
+from dantaro.storage.engine import Store
 from dantaro.storage.keys import create_key, revoke_key
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -37,7 +40,7 @@ def require_problem(response: httpx.Response, status: int, code: str) -> dict[st
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     assert response.headers["cache-control"] == "no-store"
-    problem = response.json()
+    problem: dict[str, object] = response.json()
     assert set(problem) >= FIELDS
     assert problem["status"] == status
     assert problem["code"] == code
@@ -46,7 +49,7 @@ def require_problem(response: httpx.Response, status: int, code: str) -> dict[st
     return problem
 
 
-async def test_without_a_key_there_is_no_answer(api):
+async def test_without_a_key_there_is_no_answer(api: Api) -> None:
     del api.client.headers["authorization"]
 
     for path in KEYED:
@@ -55,7 +58,7 @@ async def test_without_a_key_there_is_no_answer(api):
         assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_a_wrong_key_is_no_key(api):
+async def test_a_wrong_key_is_no_key(api: Api) -> None:
     wrong = [
         "Bearer dk_0123456789_0123456789012345678901_00000000",
         "Bearer nonsense",
@@ -70,17 +73,17 @@ async def test_a_wrong_key_is_no_key(api):
         require_problem(response, 401, "unauthorized")
 
 
-async def test_a_key_with_one_letter_changed_is_refused(api):
+async def test_a_key_with_one_letter_changed_is_refused(api: Api) -> None:
     changed = api.key[:20] + ("a" if api.key[20] != "a" else "b") + api.key[21:]
     headers = {"authorization": f"Bearer {changed}"}
 
     require_problem(await api.get("/api/v1/recommendations", headers=headers), 401, "unauthorized")
 
 
-async def test_a_revoked_key_stops_working_within_two_seconds(api):
+async def test_a_revoked_key_stops_working_within_two_seconds(api: Api) -> None:
     await api.get("/api/v1/recommendations")
     assert (await api.get("/api/v1/recommendations")).status_code == 200
-    (key_id,) = api.serving.keys._records
+    (key_id,) = api.serving.keys._records or {}
 
     revoke_key(api.store, key_id)
     await asyncio.sleep(2)
@@ -88,10 +91,10 @@ async def test_a_revoked_key_stops_working_within_two_seconds(api):
     require_problem(await api.get("/api/v1/recommendations"), 401, "unauthorized")
 
 
-async def test_a_key_without_the_scope_is_refused(api):
+async def test_a_key_without_the_scope_is_refused(api: Api) -> None:
     narrow = create_key(api.store, name="narrow", scopes=["stream"]).plain
     url_token = create_key(api.store, name="url", scopes=["read"], url_token=True).plain
-    await api.until(lambda: len(api.serving.keys._records) == 3)
+    await until(lambda: len(api.serving.keys._records or {}) == 3)
 
     response = await api.get(
         "/api/v1/recommendations", headers={"authorization": f"Bearer {narrow}"}
@@ -104,18 +107,18 @@ async def test_a_key_without_the_scope_is_refused(api):
     require_problem(response, 401, "unauthorized")
 
 
-async def test_an_unknown_path_is_404(api):
+async def test_an_unknown_path_is_404(api: Api) -> None:
     require_problem(await api.get("/api/v2/recommendations"), 404, "not_found")
 
 
-async def test_a_wrong_method_is_405_and_names_the_right_one(api):
+async def test_a_wrong_method_is_405_and_names_the_right_one(api: Api) -> None:
     response = await api.client.delete("/api/v1/market-status")
 
     require_problem(response, 405, "method_not_allowed")
     assert response.headers["allow"] == "GET"
 
 
-async def test_a_wrong_parameter_is_422_and_is_named(api):
+async def test_a_wrong_parameter_is_422_and_is_named(api: Api) -> None:
     wrong = {
         "top_n=0": "top_n",
         "top_n=101": "top_n",
@@ -136,13 +139,13 @@ async def test_a_wrong_parameter_is_422_and_is_named(api):
         assert str(problem["detail"]).startswith(f"{field}: ")
 
 
-async def test_a_mistyped_exchange_is_told_the_nearest(api):
+async def test_a_mistyped_exchange_is_told_the_nearest(api: Api) -> None:
     problem = (await api.get("/api/v1/recommendations?exchange=upbitt")).json()
 
     assert "did you mean upbit?" in problem["detail"]
 
 
-async def test_a_wrong_bundle_is_422(api):
+async def test_a_wrong_bundle_is_422(api: Api) -> None:
     wrong = [
         b"{",
         b"[]",
@@ -163,8 +166,8 @@ async def test_a_wrong_bundle_is_422(api):
         assert set(response.json()) >= FIELDS
 
 
-async def test_a_giant_body_is_413_whether_announced_or_not(api):
-    async def trickle():
+async def test_a_giant_body_is_413_whether_announced_or_not(api: Api) -> None:
+    async def trickle() -> AsyncIterator[bytes]:
         for _ in range(MAX_BODY_BYTES // 1024 + 2):
             yield b" " * 1024
 
@@ -177,48 +180,32 @@ async def test_a_giant_body_is_413_whether_announced_or_not(api):
     require_problem(chunked, 413, "body_too_large")
 
 
-async def test_a_body_that_does_not_arrive_is_408(api, monkeypatch):
+async def test_a_body_that_does_not_arrive_is_408(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("dantaro.api.hot.BODY_SECONDS", 0.05)
 
-    # the in-process transport would wait for the whole body, so the request is spoken by hand
-    sent = []
+    # spoken by hand: the client in process would wait for the whole body
+    headers = [
+        (b"authorization", f"Bearer {api.key}".encode()),
+        (b"content-type", b"application/json"),
+    ]
+    status, _, _ = await ask(
+        api.edge, "/api/v1/bundle", method="POST", headers=headers, body_seconds=5
+    )
 
-    async def receive():
-        await asyncio.sleep(5)
-
-    async def send(message):
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/api/v1/bundle",
-        "raw_path": b"/api/v1/bundle",
-        "query_string": b"",
-        "root_path": "",
-        "scheme": "http",
-        "http_version": "1.1",
-        "headers": [
-            (b"authorization", f"Bearer {api.key}".encode()),
-            (b"content-type", b"application/json"),
-        ],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 80),
-        "asgi": {"version": "3.0"},
-        "state": {},
-    }
-    await api.edge(scope, receive, send)
-
-    assert sent[0]["status"] == 408
+    assert status == 408
 
 
-async def test_a_giant_query_is_414(api):
+async def test_a_giant_query_is_414(api: Api) -> None:
     response = await api.get("/api/v1/recommendations?exchange=" + "x" * 3000)
 
     require_problem(response, 414, "query_too_long")
 
 
-async def test_over_the_limit_is_429_until_the_window_ends(published, clock, key, serve):
+async def test_over_the_limit_is_429_until_the_window_ends(
+    published: Store, clock: HandClock, key: str
+) -> None:
     options = Options(rate_limit_per_minute=3)
     async with serve(published, clock, options, key) as api:
         first = [await api.get("/api/v1/recommendations") for _ in range(3)]
@@ -232,7 +219,9 @@ async def test_over_the_limit_is_429_until_the_window_ends(published, clock, key
     assert 1 <= int(response.headers["retry-after"]) <= 60
 
 
-async def test_a_key_may_have_a_limit_of_its_own(published, clock, serve, options):
+async def test_a_key_may_have_a_limit_of_its_own(
+    published: Store, clock: HandClock, options: Options
+) -> None:
     own = create_key(published, name="own", scopes=["read"], limit_per_minute=1).plain
     async with serve(published, clock, options, own) as api:
         await api.get("/api/v1/coins")
@@ -242,11 +231,13 @@ async def test_a_key_may_have_a_limit_of_its_own(published, clock, serve, option
     assert response.headers["ratelimit-policy"] == '"key";q=1;w=60'
 
 
-async def test_our_own_failure_is_500_without_a_word_of_the_inside(api, monkeypatch, capfd):
-    def fail(*_args, **_options):
+async def test_our_own_failure_is_500_without_a_word_of_the_inside(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_args: object, **_options: object) -> None:
         raise RuntimeError("the secret is in /var/lib/secret")
 
-    monkeypatch.setattr(analysis.recommendations, "recommendations_body", fail)
+    monkeypatch.setattr(recommendations, "recommendations_body", fail)
 
     response = await api.get("/api/v1/recommendations?top_n=7")
 
@@ -256,7 +247,7 @@ async def test_our_own_failure_is_500_without_a_word_of_the_inside(api, monkeypa
     assert str(problem["request_id"]) in capfd.readouterr().out
 
 
-async def test_a_caller_may_name_the_request(api):
+async def test_a_caller_may_name_the_request(api: Api) -> None:
     mine = await api.get("/health", headers={"x-request-id": "order-66"})
     odd = await api.get("/health", headers={"x-request-id": "a b\tc"})
 
@@ -265,16 +256,16 @@ async def test_a_caller_may_name_the_request(api):
     assert float(mine.headers["x-process-time"]) >= 0
 
 
-async def test_the_documentation_is_open_on_loopback_only(published, clock, key):
+async def test_the_documentation_is_open_on_loopback_only(
+    published: Store, clock: HandClock, key: str
+) -> None:
     edge = assemble(
         connect=lambda: published,
         cache=MemoryCache(),
         clock=clock,
         options=Options(open_docs=True),
     )
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(edge), base_url="http://api"
-    ) as client:
+    async with client_of(edge) as client:
         page = await client.get("/docs")
         document = await client.get("/openapi.json")
 

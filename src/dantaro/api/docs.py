@@ -18,6 +18,12 @@ from fastapi.responses import HTMLResponse, Response
 from dantaro.api.access import serving_of
 from dantaro.api.facts import facts_of
 from dantaro.api.hot import recognise
+from dantaro.api.schemas.ranking import (
+    BundleAnswer,
+    MarketStatusAnswer,
+    RecommendationsAnswer,
+    SupportLevelsAnswer,
+)
 from dantaro.storage.keys import Scope
 
 Json = Mapping[str, Any]
@@ -68,9 +74,18 @@ async def _texts(app: FastAPI) -> Texts:
 
 
 def _write(app: FastAPI) -> Texts:
-    document = app.openapi()
+    document = openapi_document(app)
     app.openapi_schema = None  # the bytes are kept, a megabyte of dictionaries is not
     return Texts(orjson.dumps(document), page(document).encode())
+
+
+def openapi_document(app: FastAPI) -> Json:
+    """The OpenAPI document of `app`, with the examples complete: FastAPI drops what is null in them."""
+    document = app.openapi()
+    for shape in (RecommendationsAnswer, SupportLevelsAnswer, MarketStatusAnswer, BundleAnswer):
+        extra = shape.model_config["json_schema_extra"]
+        document["components"]["schemas"][shape.__name__].update(extra)
+    return document
 
 
 def page(document: Json) -> str:
@@ -97,6 +112,7 @@ def _operations(document: Json) -> Iterator[str]:
             statuses = ", ".join(operation["responses"])
             yield f"<p>Answers: {escape(statuses)}</p><pre>{escape(_curl(method, path, operation))}"
             yield "</pre>"
+            yield from _answer(document, operation)
 
 
 def _parameters(parameters: Any) -> Iterator[str]:
@@ -112,11 +128,20 @@ def _parameters(parameters: Any) -> Iterator[str]:
 
 
 def _body(document: Json, operation: Json) -> Iterator[str]:
-    if "requestBody" not in operation:
-        return
-    reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-    schema = document["components"]["schemas"][reference.rpartition("/")[2]]
-    yield f"<p>Body:</p><pre>{escape(json.dumps(schema.get('examples', [{}])[0], indent=2))}</pre>"
+    if "requestBody" in operation:
+        yield from _example("Body", document, operation["requestBody"]["content"])
+
+
+def _answer(document: Json, operation: Json) -> Iterator[str]:
+    yield from _example("Example answer", document, operation["responses"]["200"]["content"])
+
+
+def _example(title: str, document: Json, content: Json) -> Iterator[str]:
+    reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+    schema = document["components"]["schemas"].get(reference.rpartition("/")[2], {})
+    for example in schema.get("examples", ()):
+        yield f"<details><summary>{title}</summary><pre>"
+        yield f"{escape(json.dumps(example, indent=2))}</pre></details>"
 
 
 def _curl(method: str, path: str, operation: Json) -> str:

@@ -1,0 +1,142 @@
+"""Example answers for the OpenAPI document and `/docs`; the values are invented."""
+
+from pydantic.config import JsonDict
+
+_AGE: JsonDict = {
+    "data_as_of": "2026-01-01T00:00:00Z",
+    "stale_after": "2026-01-01T02:05:00Z",
+    "data_status": "fresh",
+    "data_origin": "live",
+    "generation": 4711,
+    "data_note": None,
+}
+_PUBLISHED = "2026-01-01T00:00:10Z"
+_BANDS: JsonDict = {
+    "aggressive_support": 60000.0,
+    "moderate_support": 58000.0,
+    "conservative_support": 55000.0,
+    "aggressive_resistance": 63000.0,
+    "moderate_resistance": 65000.0,
+    "conservative_resistance": None,
+}
+_ITEM: JsonDict = {
+    "symbol": "BTC",
+    "total_score": 0.71,
+    "technical_score": 0.6,
+    "volume_score": 0.8,
+    "volatility_score": 0.7,
+    "risk_score": 0.9,
+    "recommendation_strength": "BUY",
+    "current_price": 61234.5,
+    "price_change_24h": 0.012,
+    "volume_24h": 1.2e9,
+    "market_cap": None,
+    "analysis_details": {"rsi": 55.1, "reversal_1d": 0.012},
+    "updated_at": _PUBLISHED,
+    "rank": 1,
+    "coin": "BTC",
+    "exchange": "okx",
+    "market": "BTC/USDT",
+    "price_at": "2026-01-01T00:00:05Z",
+    "rating": {"1h": {"rating": 0.4, "label": "BUY", "moving_averages": 0.5, "oscillators": 0.3}},
+    "levels": _BANDS,
+    "track_record": None,
+    "data_as_of": "2026-01-01T00:00:00Z",
+    "unavailable": {"market_cap": "no_source", "track_record": "not_measured_yet"},
+}
+_SUPPORT_LEVELS: JsonDict = {
+    **_BANDS,
+    "symbol": "BTC",
+    "calculation_method": "zones",
+    "data_points_count": 2160,
+    "updated_at": _PUBLISHED,
+}
+_STATE: JsonDict = {
+    "market_trend": "bullish",
+    "market_sentiment": "positive",
+    "overall_score": 0.6,
+    "active_coins_count": 200,
+    "total_market_cap": None,
+    "total_volume_24h": 1.0e10,
+    "analysis_summary": {"breadth_20d": 0.7},
+    "updated_at": _PUBLISHED,
+    "turnover_currency": "USD",
+    "volatility_regime": "calm",
+    "gainers": {"okx:SOL/USDT": 0.05},
+    "losers": {"okx:ETH/USDT": -0.02},
+    "ranked_set": "all",
+    "unavailable": {"total_market_cap": "no_source"},
+}
+
+RECOMMENDATIONS: JsonDict = {
+    **_AGE,
+    "success": True,
+    "recommendations": [_ITEM],
+    "total_analyzed": 200,
+    "cache_timestamp": _PUBLISHED,
+    "generated_at": 1767225610.0,
+    "data_source": "cache",
+    "message": None,
+    "ranked_set": "all",
+    "unavailable": {},
+}
+SUPPORT_LEVELS: JsonDict = {
+    **_AGE,
+    "success": True,
+    "symbol": "BTC",
+    "support_levels": _SUPPORT_LEVELS,
+    "cache_timestamp": _PUBLISHED,
+    "data_source": "cache",
+    "exchange": "okx",
+    "market": "BTC/USDT",
+    "current_price": 61234.5,
+    "atr": 1200.0,
+    "levels": [
+        {
+            "side": "support",
+            "price": 60000.0,
+            "zone_low": 59900.0,
+            "zone_high": 60100.0,
+            "touches": 3,
+            "first_seen": "2025-12-28T00:00:00Z",
+            "last_evidence_at": "2025-12-31T20:00:00Z",
+            "confirmed_at": "2025-12-28T12:00:00Z",
+            "expires_at": "2026-01-08T00:00:00Z",
+            "age_seconds": 302400,
+            "methods": ["swing", "round_number"],
+            "strength": 0.5,
+            "hold_probability": None,
+            "unavailable": {"hold_probability": "not_measured_yet"},
+        }
+    ],
+    "resolution": {
+        "requested": "BTC",
+        "market": "okx:BTC/USDT",
+        "ambiguous": True,
+        "candidates": ["okx:BTC/USDT", "upbit:BTC/KRW"],
+    },
+    "unavailable": {"conservative_resistance": "no_evidence"},
+}
+MARKET_STATUS: JsonDict = {
+    **_AGE,
+    "success": True,
+    "status": "healthy",
+    "total_symbols": 200,
+    "system_health": {"worker": "active", "data": "fresh", "database": "reachable"},
+    "market_status": _STATE,
+    "cache_timestamp": _PUBLISHED,
+    "data_source": "cache",
+}
+BUNDLE: JsonDict = {
+    **_AGE,
+    "success": True,
+    "data": {
+        "recommendations": [_ITEM],
+        "support_levels": {"BTC": _SUPPORT_LEVELS},
+        "market_status": _STATE,
+    },
+    "cache_timestamp": _PUBLISHED,
+    "data_source": "cache",
+    "message": None,
+    "errors": {},
+}
