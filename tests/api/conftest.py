@@ -27,7 +27,9 @@ def key(store: Store) -> str:
 
 @pytest.fixture
 def options() -> Options:
-    return Options(rate_limit_per_minute=10_000, periods=PERIODS, poll_seconds=0.05)
+    return Options(
+        rate_limit_per_minute=10_000, periods=PERIODS, poll_seconds=0.05, workers_seconds=0.05
+    )
 
 
 @pytest.fixture

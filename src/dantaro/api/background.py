@@ -14,13 +14,15 @@ from dantaro.api.serving import Serving
 from dantaro.cache import Subscription
 from dantaro.cache.keys import generation_channel
 from dantaro.errors import DantaroError
-from dantaro.queries.stored import activity
+from dantaro.queries.stored import unreachable_exchanges
+from dantaro.storage.jobs import last_runs
 from dantaro.storage.keys import active_keys
+from dantaro.storage.workers import workers
 
 _log = structlog.get_logger(__name__)
 
 KEYS_SECONDS = 1.0
-WORKERS_SECONDS = 2.0
+_RUNS_EVERY = 5
 _RETRY_SECONDS = 1.0
 
 
@@ -58,18 +60,25 @@ async def watch_keys(serving: Serving) -> None:
 
 async def watch_workers(serving: Serving) -> None:
     """Know whether some worker is alive, and which exchanges it cannot reach."""
+    looks = 0
+    unreachable: tuple[str, ...] = ()
 
     async def look() -> None:
+        nonlocal looks, unreachable
         try:
-            found = await serving.observed(lambda: activity(serving.reader.store()))
+            found = await serving.observed(lambda: workers(serving.reader.store()))
+            # The runs of a month take longer to look through than one row for each worker.
+            if looks % _RUNS_EVERY == 0:
+                runs = await serving.observed(lambda: last_runs(serving.reader.store()))
+                unreachable = unreachable_exchanges(runs)
         except DantaroError:
-            serving.show_workers("unknown", serving.unreachable_exchanges)
+            serving.show_workers("unknown", unreachable)
             raise
-        heartbeat_seconds = serving.options.heartbeat_seconds
-        state = worker_state(found, heartbeat_seconds=heartbeat_seconds)
-        serving.show_workers(state, found.unreachable_exchanges())
+        looks += 1
+        state = worker_state(found, heartbeat_seconds=serving.options.heartbeat_seconds)
+        serving.show_workers(state, unreachable)
 
-    await _repeat("workers_not_read", WORKERS_SECONDS, look)
+    await _repeat("workers_not_read", serving.options.workers_seconds, look)
 
 
 async def _repeat(event: str, seconds: float, look: Callable[[], Awaitable[None]]) -> None:

@@ -23,7 +23,7 @@ from dantaro.api.times import rfc3339
 from dantaro.clock import real_now_ms
 from dantaro.errors import ConfigurationError
 from dantaro.queries import DataStatus
-from dantaro.queries.stored import Activity
+from dantaro.queries.stored import Activity, alive
 
 
 def health(serving: Serving, found: Probe, *, details: bool) -> HealthAnswer:
@@ -116,13 +116,13 @@ def _backend(seconds: float | None, kind: str | None, *, details: bool) -> Backe
 def _workers(serving: Serving, found: Activity | None, *, details: bool) -> WorkersHealth:
     if found is None:
         return WorkersHealth(status="unknown")
-    alive = found.alive(heartbeat_seconds=serving.options.heartbeat_seconds)
-    status: Health = "healthy" if alive else "unavailable"
+    active = alive(found.workers, heartbeat_seconds=serving.options.heartbeat_seconds)
+    status: Health = "healthy" if active else "unavailable"
     if not details:
         return WorkersHealth(status=status)
     return WorkersHealth(
         status=status,
-        active=len(alive),
+        active=len(active),
         known=len(found.workers),
         last_beat_age_seconds=found.workers[0].age_seconds if found.workers else None,
     )

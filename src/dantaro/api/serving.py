@@ -50,6 +50,7 @@ class Options:
     heartbeat_seconds: int = 10
     open_docs: bool = False
     poll_seconds: float = 0.25
+    workers_seconds: float = 2.0
 
     @property
     def generation_seconds(self) -> int:

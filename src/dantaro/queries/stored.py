@@ -1,6 +1,6 @@
 """What the store holds beside generations: series of candles, their gaps, job runs, heartbeats."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dantaro.errors import InvalidRequest, NotFound
@@ -60,17 +60,19 @@ class Activity:
     workers: tuple[WorkerState, ...]
     runs: tuple[JobRun, ...]
 
-    def alive(self, *, heartbeat_seconds: int) -> tuple[WorkerState, ...]:
-        """The workers whose last heartbeat is at most three beats old."""
-        return tuple(w for w in self.workers if w.age_seconds <= 3 * heartbeat_seconds)
 
-    def unreachable_exchanges(self) -> tuple[str, ...]:
-        """The exchanges that the last attempt to connect did not reach."""
-        return tuple(
-            run.job.removeprefix(CONNECT)
-            for run in self.runs
-            if run.job.startswith(CONNECT) and run.error is not None
-        )
+def alive(states: Sequence[WorkerState], *, heartbeat_seconds: int) -> tuple[WorkerState, ...]:
+    """The workers whose last heartbeat is at most three beats old."""
+    return tuple(state for state in states if state.age_seconds <= 3 * heartbeat_seconds)
+
+
+def unreachable_exchanges(runs: Sequence[JobRun]) -> tuple[str, ...]:
+    """The exchanges that the last attempt to connect did not reach."""
+    return tuple(
+        run.job.removeprefix(CONNECT)
+        for run in runs
+        if run.job.startswith(CONNECT) and run.error is not None
+    )
 
 
 def market_overview(store: Store, *, exchange: str | None, quote: str | None) -> Overview:

@@ -1,13 +1,13 @@
 """Who works, what ran last and what runs next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from dantaro.api.bodies.reading import AgeFields
 from dantaro.api.schemas.operations import JobItem, WorkerItem, WorkerStatusAnswer
 from dantaro.api.times import rfc3339, rfc3339_or_none
 from dantaro.clock import Clock
-from dantaro.queries.stored import Activity
+from dantaro.queries.stored import Activity, alive
 from dantaro.storage.jobs import JobRun, RunState
 from dantaro.storage.workers import WorkerState
 
@@ -15,12 +15,12 @@ _ERROR_CHARACTERS = 300
 
 
 def worker_state(
-    found: Activity, *, heartbeat_seconds: int
+    states: Sequence[WorkerState], *, heartbeat_seconds: int
 ) -> Literal["active", "silent", "unknown"]:
     """Whether some worker is alive; `unknown` before the first heartbeat ever."""
-    if found.alive(heartbeat_seconds=heartbeat_seconds):
+    if alive(states, heartbeat_seconds=heartbeat_seconds):
         return "active"
-    return "silent" if found.workers else "unknown"
+    return "silent" if states else "unknown"
 
 
 def worker_status_body(
@@ -35,7 +35,7 @@ def worker_status_body(
     now_ms = clock.now_ms()
     return WorkerStatusAnswer(
         success=True,
-        status=worker_state(found, heartbeat_seconds=heartbeat_seconds),
+        status=worker_state(found.workers, heartbeat_seconds=heartbeat_seconds),
         workers=[_worker(state, heartbeat_seconds) for state in found.workers],
         jobs=[_job(run, now_ms, periods) for run in found.runs],
         clock=rfc3339(now_ms),
