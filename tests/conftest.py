@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -19,6 +20,10 @@ from dantaro.storage.engine import Store, open_store
 from dantaro.storage.schema import migrate
 from dantaro.storage.tables import facts, metadata
 from servers import Server, postgresql_server, valkey_server
+
+# A property is about what is true, not about how long a busy machine takes to find out.
+hypothesis.settings.register_profile("dantaro", deadline=None)
+hypothesis.settings.load_profile("dantaro")
 
 _RECORDED = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 

@@ -17,7 +17,8 @@ Every figure is a plain number in `MarketStatus.figures`; where one cannot be co
 * `correlation_30d`: mean pairwise correlation of daily log returns over 30 days.
 * `turnover_ratio_30d`: turnover of 24 h over the mean daily turnover of the last 30 days.
 * `concentration_btc`, `_eth`, `_top10`: share of the 24 h turnover.
-* `krw_premium`: the KRW premium index over the set's exchanges, weighted by KRW turnover.
+* `krw_premium`: the KRW premium index over the set's exchanges (all of them for the set `all`, whose
+  reference markets are mostly quoted in USDT), weighted by KRW turnover.
 
 `trend` is bullish when more than 55 % of the markets are above their 50-day mean (20-day while there
 are not 50) and the index is above its own, bearish when fewer than 45 % are and it is below, else
@@ -37,6 +38,7 @@ from dantaro.analysis.panel import FloatArray, IntArray, Panel
 from dantaro.analysis.premium import INDEX
 from dantaro.analysis.preparation import Prepared
 from dantaro.analysis.scores import RankedSet
+from dantaro.analysis.sets import ALL
 from dantaro.market.results import MarketStatus, Premium
 
 BREADTH_DAYS = (20, 50, 200)
@@ -163,7 +165,9 @@ def _of_set(
     quotes = sorted({prepared.markets[row].quote for row in rows})
     one_quote = len(quotes) == 1
     own = basis.take(rows, np.ones(len(rows)) if one_quote else prepared.dollars[rows])
-    exchanges = {prepared.markets[row].exchange for row in rows}
+    # The premium is a figure of the whole market, though none of its won markets may be a reference.
+    spanned = prepared.inputs.markets if ranked.name == ALL else [prepared.markets[r] for r in rows]
+    exchanges = {market.exchange for market in spanned}
     figures = {
         **_breadth(own),
         **_advances(own),

@@ -17,6 +17,9 @@ from dantaro.worker.jobs import Job
 _SHORTEST_SECONDS = 0.05
 """On a very fast clock slots pass more quickly than they can run; the newest one is enough."""
 
+_TICK_SECONDS = 0.005
+"""A timer may fire this much early."""
+
 
 class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
     """Fires when the next slot of a job is due on `clock`."""
@@ -79,9 +82,12 @@ class Schedule:
     def offer_now(self, job: Job, *, in_seconds: float = 0.0) -> None:
         """Offer a slot between the regular ones, `in_seconds` of real time from now.
 
-        Its time is the whole second, so that two workers who have the same idea run it once.
+        Its time is the next whole second, so that two workers who have the same idea run it once; and
+        it is not begun before that, so that whoever asked for it is sure to be heard.
         """
-        self._later(in_seconds, job, lambda: self._clock.now_ms() // 1000 * 1000)
+        wanted_ms = self._clock.now_ms() + round(in_seconds * self._clock.speed * 1000)
+        slot_ms = (wanted_ms // 1000 + 1) * 1000
+        self._later(self._clock.seconds_until(slot_ms) + _TICK_SECONDS, job, lambda: slot_ms)
 
     def offer_again(self, job: Job, slot_ms: int, *, in_seconds: float) -> None:
         """Offer `slot_ms` again later, unless a newer slot is due by then."""

@@ -160,6 +160,7 @@ def test_the_premium_is_part_of_the_state_of_sets_with_won_markets() -> None:
     assert index.premium == pytest.approx(1313 / 1300 - 1)
     by_set = {row.ranked_set: row for row in status.rows(MarketStatus)}
     assert by_set["upbit:KRW"].figures["krw_premium"] == pytest.approx(index.premium)
+    assert by_set["all"].figures["krw_premium"] == pytest.approx(index.premium)
     assert by_set["okx:USDT"].figures["krw_premium"] is None
     assert by_set["okx:USDT"].missing["krw_premium"] == "no KRW markets in the set"
 

@@ -83,17 +83,38 @@ async def test_a_clock_that_jumps_moves_the_next_slot() -> None:
     assert offers.made == [("tickers:upbit", 1000 * MINUTE), ("tickers:upbit", 5001 * MINUTE)]
 
 
-async def test_a_slot_between_the_regular_ones_is_a_whole_second() -> None:
+async def test_a_slot_between_the_regular_ones_is_the_next_whole_second_and_not_begun_before() -> (
+    None
+):
     offers = _Offers()
     job = _job(period_ms=100 * MINUTE)
-    schedule = Schedule(_clock(1050 * MINUTE + 7_300), offers)
+    schedule = Schedule(_clock(1050 * MINUTE + 7_600), offers)
     schedule.start()
     schedule.add([job])
     await asyncio.sleep(0.05)
-    schedule.offer_now(job, in_seconds=0.01)
-    await asyncio.sleep(0.1)
+    schedule.offer_now(job)
+    await asyncio.sleep(0.15)
+    assert offers.made[1:] == []
+    schedule.offer_now(job)  # what happened meanwhile is covered by the same slot
+    await asyncio.sleep(0.3)
     schedule.close()
-    assert offers.made[1:] == [("tickers:upbit", 1050 * MINUTE + 7_000)]
+    assert offers.made[1:] == [("tickers:upbit", 1050 * MINUTE + 8_000)] * 2
+
+
+async def test_what_happens_after_such_a_slot_has_begun_gets_another() -> None:
+    offers = _Offers()
+    job = _job(period_ms=100 * MINUTE)
+    schedule = Schedule(_clock(1050 * MINUTE + 7_950), offers)
+    schedule.start()
+    schedule.add([job])
+    await asyncio.sleep(0)
+    schedule.offer_now(job)
+    await asyncio.sleep(0.12)
+    schedule.offer_now(job)
+    await asyncio.sleep(1.0)
+    schedule.close()
+    slots = [slot for _, slot in offers.made if slot > 1050 * MINUTE]
+    assert slots == [1050 * MINUTE + 8_000, 1050 * MINUTE + 9_000]
 
 
 async def test_a_slot_is_not_offered_again_when_a_newer_one_is_due() -> None:
