@@ -19,12 +19,13 @@ from dantaro.cli.up import FIRST_KEY_SCOPES, explain_key, own_command, supervise
 from dantaro.logs import configure_logs
 from dantaro.settings import Settings, load_settings
 from dantaro.storage.engine import open_store
-from dantaro.storage.keys import create_key
+from dantaro.storage.keys import active_keys, create_key, revoke_key
 from dantaro.storage.schema import migrate
 
 EXCHANGES = ("binance", "upbit")
 DEFAULT_HOME = "./var"
 _HOST = "127.0.0.1"
+_KEY_NAME = "demo"
 _LAST_LINES = 15
 _LONGEST_LOG_BYTES = 20 * 1024 * 1024
 
@@ -123,11 +124,14 @@ def _is_free(port: int) -> bool:
 
 
 def _new_key(settings: Settings) -> str:
-    # A key can be shown only when it is made, so every run makes one.
+    # A key can be shown only when it is made, so every run makes one, and ends the last run's.
     store = open_store(settings.database_url)
     try:
         migrate(store)
-        return create_key(store, name="demo", scopes=FIRST_KEY_SCOPES).plain
+        for record in active_keys(store):
+            if record.name == _KEY_NAME:
+                revoke_key(store, record.id)
+        return create_key(store, name=_KEY_NAME, scopes=FIRST_KEY_SCOPES).plain
     finally:
         store.close()
 
