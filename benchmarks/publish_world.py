@@ -36,7 +36,7 @@ def main(url: str, markets: int) -> str:
         store,
         generations.Publication(
             documents=tuple(encode(part) for part in (*documents, *status) if part is not None),
-            published_at_ms=world.NOW_MS,
+            analysed_at_ms=world.NOW_MS,
             data_as_of_ms=found.data_as_of_ms,
             stale_after_ms=found.stale_after_ms,
             status="complete",
@@ -45,6 +45,7 @@ def main(url: str, markets: int) -> str:
             inputs=found.inputs,
         ),
         lease=None,
+        now_ms=lambda: world.NOW_MS,
     )
     created = keys.create_key(
         store, name="benchmark", scopes=("read",), limit_per_minute=1_000_000_000

@@ -279,7 +279,7 @@ def publish(
         store,
         Publication(
             documents=encoded,
-            published_at_ms=at_ms,
+            analysed_at_ms=at_ms,
             data_as_of_ms=closed_ms,
             stale_after_ms=closed_ms + STALE_MS - CLOSED_MS,
             status=status,
@@ -288,6 +288,7 @@ def publish(
             inputs={"upbit": closed_ms, "okx": closed_ms - HOUR_MS},
         ),
         lease=None,
+        now_ms=lambda: at_ms,
     ).manifest
 
 
@@ -303,6 +304,7 @@ def beat(store: Store, *, jobs: Sequence[str] = ()) -> None:
         pid=42,
         version="0.1.0",
         speed=1.0,
+        exchanges=("upbit", "okx"),
     )
 
 

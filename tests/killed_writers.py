@@ -49,9 +49,9 @@ for number in itertools.count(current.published_at_ms + 1 if current else 1):
         body = f"{kind} {number}".encode() * 2000
         documents.append(EncodedDocument(kind, 1, hashlib.sha256(body).hexdigest(), body))
     publish(store, Publication(
-        documents=tuple(documents), published_at_ms=number, data_as_of_ms=number,
+        documents=tuple(documents), analysed_at_ms=number, data_as_of_ms=number,
         stale_after_ms=number, status="complete", code_version="1", parameters={}, inputs={},
-    ), lease=None)
+    ), lease=None, now_ms=lambda: number)
     print(first, number, flush=True)
 """
 

@@ -27,12 +27,13 @@ from dantaro.storage.engine import Store
 class Findings:
     """Documents ready to be published, and what they rest on.
 
-    `data_as_of_ms` is the close of the newest candle behind them (0: none), `stale_after_ms` when
+    `analysed_at_ms` is the moment that the analysis took for now. `data_as_of_ms` is the close of the newest candle behind them (0: none), `stale_after_ms` when
     they count as stale, `inputs` the newest close of each exchange. `scored` and `excluded` count
     markets. While `provisional` some markets are judged by their daily candles only.
     """
 
     documents: tuple[Document, ...]
+    analysed_at_ms: int
     data_as_of_ms: int
     stale_after_ms: int
     inputs: Mapping[str, int]
@@ -131,6 +132,7 @@ def _findings(moment: Prepared, documents: tuple[Document, ...]) -> Findings:
     scored = int(moment.scored.sum())
     return Findings(
         documents=documents,
+        analysed_at_ms=moment.now_ms,
         data_as_of_ms=moment.data_as_of_ms,
         stale_after_ms=moment.stale_after_ms,
         inputs=moment.newest_closed(),

@@ -13,7 +13,7 @@ from dantaro.errors import CacheUnavailable
 from dantaro.market.documents import EncodedDocument, encode
 from dantaro.market.results import PartKind
 from dantaro.pipeline.analyse import Findings
-from dantaro.pipeline.outcome import Outcome
+from dantaro.pipeline.outcome import Now, Outcome
 from dantaro.storage.engine import Store
 from dantaro.storage.facts import store_id
 from dantaro.storage.generations import (
@@ -36,7 +36,7 @@ def publish_findings(
     *,
     parameters: Parameters,
     lease: Lease | None,
-    now_ms: int,
+    now_ms: Now,
 ) -> Outcome:
     """Publish `findings` as a new generation, unless they are not fresh or nothing changed.
 
@@ -50,7 +50,7 @@ def publish_findings(
         DocumentInvalid: a figure is not finite; nothing was written.
     """
     counts = Counter(scored=findings.scored, excluded=findings.excluded)
-    if (reason := _not_fit(store, findings, now_ms)) is not None:
+    if (reason := _not_fit(store, findings, now_ms())) is not None:
         counts[reason] = 1
         log.info("nothing_published", reason=reason, data_as_of_ms=findings.data_as_of_ms)
         return Outcome(counts)
@@ -59,7 +59,7 @@ def publish_findings(
         store,
         Publication(
             documents=encoded,
-            published_at_ms=now_ms,
+            analysed_at_ms=findings.analysed_at_ms,
             data_as_of_ms=findings.data_as_of_ms,
             stale_after_ms=findings.stale_after_ms,
             status="provisional" if findings.provisional else "complete",
@@ -68,6 +68,7 @@ def publish_findings(
             inputs=findings.inputs,
         ),
         lease=lease,
+        now_ms=now_ms,
     )
     counts["generation"] = published.manifest.generation
     counts["changed"] = int(published.changed)

@@ -7,7 +7,7 @@ one publication, with the pointer to the current generation, is one transaction.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -38,12 +38,12 @@ Status = Literal["complete", "provisional"]
 class Publication:
     """Parts to be published together. Times by the clock that the analysis follows.
 
-    `status` is provisional while history is still being back-filled. `inputs` maps each exchange to
+    `analysed_at_ms` is the moment that the analysis took for now. `status` is provisional while history is still being back-filled. `inputs` maps each exchange to
     the close time of the newest closed candle behind the parts.
     """
 
     documents: tuple[EncodedDocument, ...]
-    published_at_ms: int
+    analysed_at_ms: int
     data_as_of_ms: int
     stale_after_ms: int
     status: Status
@@ -75,10 +75,12 @@ class Manifest:
     """One generation: its parts, and what it was made from.
 
     `data_as_of_ms`, `stale_after_ms` and `verified_at_ms` are the newest among its parts.
-    `published_real_ms` is the database's own time, `published_at_ms` the followed clock's.
+    `published_real_ms` is the database's own time, `published_at_ms` the followed clock's; it rises
+    from each generation to the next. `analysed_at_ms` is the moment that the analysis took for now.
     """
 
     generation: int
+    analysed_at_ms: int
     published_at_ms: int
     published_real_ms: int
     data_as_of_ms: int
@@ -108,8 +110,14 @@ class Pointer:
     verified_at_ms: int
 
 
-def publish(store: Store, publication: Publication, *, lease: Lease | None) -> Published:
+def publish(
+    store: Store, publication: Publication, *, lease: Lease | None, now_ms: Callable[[], int]
+) -> Published:
     """Publish in one transaction: the parts, the manifest that carries the others over, the pointer.
+
+    `now_ms` tells the followed clock's time. It is asked once the pointer is locked, so a slow analysis
+    that is published last is also dated last, and nothing is dated before it exists. The time is
+    later than that of every publication before, whatever the clock says.
 
     When every document equals the current part of its kind and the status is the same, there is no new
     generation: only the parts' `verified_at_ms`, `stale_after_ms` and `data_as_of_ms` move on.
@@ -127,6 +135,7 @@ def publish(store: Store, publication: Publication, *, lease: Lease | None) -> P
             require_held(connection, lease)
         pointer = connection.execute(select(current_generation).with_for_update()).one()
         current = _manifest(connection, pointer.generation) if pointer.generation else None
+        at_ms = max(now_ms(), (pointer.verified_at_ms or 0) + 1)
         _refuse_older(publication, current)
         part_ids = {
             document.kind: _keep_part(store, connection, document)
@@ -136,16 +145,17 @@ def publish(store: Store, publication: Publication, *, lease: Lease | None) -> P
         is_new = current is None or bool(changed) or current.status != publication.status
         generation = (pointer.generation or 0) + is_new
         if is_new:
-            _insert_generation(store, connection, generation, publication)
+            _insert_generation(store, connection, generation, publication, at_ms=at_ms)
         _insert_parts(
             connection,
             publication,
             generation=generation,
+            at_ms=at_ms,
             part_ids=part_ids,
             changed=changed,
             current=current,
         )
-        _move_pointer(connection, generation, publication.published_at_ms)
+        _move_pointer(connection, generation, at_ms)
         return Published(_manifest(connection, generation), is_new)
 
 
@@ -174,12 +184,15 @@ def manifest(store: Store, generation: int) -> Manifest | None:
 
 
 def manifest_as_of(store: Store, at_ms: int) -> Manifest | None:
-    """The manifest exactly as it was served at `at_ms`; None before the first (or the oldest kept)."""
+    """The manifest exactly as it was served at `at_ms`; None before the first (or the oldest kept).
+
+    The answer for a moment is final once anything was published after it.
+    """
     table = generations
     statement = (
         select(table.c.generation)
         .where(table.c.published_at_ms <= at_ms)
-        .order_by(table.c.published_at_ms.desc(), table.c.generation.desc())
+        .order_by(table.c.published_at_ms.desc())  # rises with the generation, and has the index
         .limit(1)
     )
     with store.reading() as connection:
@@ -225,7 +238,7 @@ def list_generations(
     statement = (
         select(table.c.generation)
         .where(table.c.published_at_ms >= start_ms, table.c.published_at_ms < end_ms)
-        .order_by(table.c.published_at_ms.desc(), table.c.generation.desc())
+        .order_by(table.c.published_at_ms.desc())
         .limit(limit)
     )
     with store.reading() as connection:
@@ -272,7 +285,7 @@ def _changed_kinds(part_ids: Mapping[PartKind, int], current: Manifest | None) -
 
 
 def _insert_generation(
-    store: Store, connection: Connection, generation: int, publication: Publication
+    store: Store, connection: Connection, generation: int, publication: Publication, *, at_ms: int
 ) -> None:
     origin = read_origin(connection)
     if origin is None:
@@ -282,7 +295,8 @@ def _insert_generation(
     connection.execute(
         plain_insert(generations).values(
             generation=generation,
-            published_at_ms=publication.published_at_ms,
+            analysed_at_ms=publication.analysed_at_ms,
+            published_at_ms=at_ms,
             published_real_ms=DatabaseNow(),
             status=publication.status,
             origin=origin.value,
@@ -309,6 +323,7 @@ def _insert_parts(
     publication: Publication,
     *,
     generation: int,
+    at_ms: int,
     part_ids: Mapping[PartKind, int],
     changed: set[PartKind],
     current: Manifest | None,
@@ -323,7 +338,7 @@ def _insert_parts(
                 "part_id": part_id,
                 "created_generation": generation if known is None else known.created_generation,
                 "changed": kind in changed,
-                "at_ms": publication.published_at_ms,
+                "at_ms": at_ms,
                 "data_as_of_ms": publication.data_as_of_ms,
                 "stale_after_ms": publication.stale_after_ms,
             }
@@ -350,6 +365,7 @@ def _manifest(connection: Connection, generation: int, *, at_ms: int | None = No
     refs: Sequence[PartRef] = tuple(its_parts.values())
     return Manifest(
         generation=generation,
+        analysed_at_ms=row.analysed_at_ms,
         published_at_ms=row.published_at_ms,
         published_real_ms=row.published_real_ms,
         data_as_of_ms=max(ref.data_as_of_ms for ref in refs),

@@ -181,14 +181,14 @@ parameter_sets = _table(
 generations = _table(
     "generations",
     Column("generation", _Big, primary_key=True, autoincrement=False),
-    Column("published_at_ms", _Big, nullable=False),
+    Column("analysed_at_ms", _Big, nullable=False),
+    Column("published_at_ms", _Big, nullable=False, unique=True),
     Column("published_real_ms", _Big, nullable=False),
     Column("status", Text, nullable=False),
     Column("origin", Text, nullable=False),
     Column("code_version", Text, nullable=False),
     Column("parameter_set_id", Integer, ForeignKey("parameter_sets.id"), nullable=False),
     Column("inputs", Text, nullable=False),
-    Index(None, "published_at_ms", "generation"),
 )
 
 # One row for each part of each publication. A manifest is, for each kind, the newest row at or
@@ -252,6 +252,7 @@ workers = _table(
     Column("pid", Integer, nullable=False),
     Column("version", Text, nullable=False),
     Column("speed", _Real, nullable=False),
+    Column("exchanges", Text, nullable=False),
     Column("started_at_ms", _Big, nullable=False),
     Column("last_beat_ms", _Big, nullable=False),
     Column("current_jobs", Text, nullable=False),

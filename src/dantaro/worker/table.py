@@ -105,9 +105,10 @@ class Bench:
 
     def _publishing(self, analyse: Callable[..., Findings]) -> Callable[[Turn], Awaitable[Outcome]]:
         async def run(turn: Turn) -> Outcome:
-            now_ms = self.clock.now_ms()
             loop = asyncio.get_running_loop()
-            findings = await loop.run_in_executor(self.executor, partial(analyse, now_ms=now_ms))
+            findings = await loop.run_in_executor(
+                self.executor, partial(analyse, now_ms=self.clock.now_ms())
+            )
             return await asyncio.to_thread(
                 publish_findings,
                 self.store,
@@ -115,7 +116,7 @@ class Bench:
                 findings,
                 parameters=self.analyst.parameters,
                 lease=turn.lease,
-                now_ms=now_ms,
+                now_ms=self.clock.now_ms,
             )
 
         return run

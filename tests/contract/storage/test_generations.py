@@ -1,6 +1,8 @@
 """Generations, on both databases."""
 
 import hashlib
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -25,7 +27,7 @@ def part(kind: PartKind, content: str) -> EncodedDocument:
 def publication(at_ms: int, *documents: EncodedDocument) -> Publication:
     return Publication(
         documents=documents,
-        published_at_ms=at_ms,
+        analysed_at_ms=at_ms,
         data_as_of_ms=at_ms - 10,
         stale_after_ms=at_ms + 100,
         status="complete",
@@ -33,6 +35,18 @@ def publication(at_ms: int, *documents: EncodedDocument) -> Publication:
         parameters={"universe_size": 200, "weights": {"rsi": 0.1 + 0.2}},
         inputs={"upbit": at_ms - 10},
     )
+
+
+def publish(
+    store: Store,
+    content: Publication,
+    *,
+    lease: jobs.Lease | None = None,
+    now_ms: int | None = None,
+) -> generations.Published:
+    """Publish at `now_ms`, by default the moment of the analysis."""
+    at_ms = content.analysed_at_ms if now_ms is None else now_ms
+    return generations.publish(store, content, lease=lease, now_ms=lambda: at_ms)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +64,7 @@ def test_there_is_nothing_before_the_first_publication(store: Store) -> None:
 
 def test_a_publication_reads_back_whole(store: Store) -> None:
     document = part(SCORES, "one")
-    published = generations.publish(store, publication(1000, document), lease=None)
+    published = publish(store, publication(1000, document))
     manifest = generations.current_manifest(store)
     assert manifest is not None
     assert published == generations.Published(manifest, changed=True)
@@ -68,9 +82,9 @@ def test_a_publication_reads_back_whole(store: Store) -> None:
 
 
 def test_a_generation_carries_the_other_parts_over(store: Store) -> None:
-    generations.publish(store, publication(1000, part(SCORES, "a"), part(PRICES, "a")), lease=None)
-    second = generations.publish(store, publication(2000, part(LEVELS, "a")), lease=None).manifest
-    third = generations.publish(store, publication(3000, part(PRICES, "b")), lease=None).manifest
+    publish(store, publication(1000, part(SCORES, "a"), part(PRICES, "a")))
+    second = publish(store, publication(2000, part(LEVELS, "a"))).manifest
+    third = publish(store, publication(3000, part(PRICES, "b"))).manifest
     assert (second.generation, third.generation) == (2, 3)
     assert set(third.parts) == {SCORES, LEVELS, PRICES}
     created = {kind: ref.created_generation for kind, ref in third.parts.items()}
@@ -83,8 +97,8 @@ def test_a_generation_carries_the_other_parts_over(store: Store) -> None:
 
 
 def test_unchanged_parts_make_no_generation_and_move_only_their_freshness(store: Store) -> None:
-    first = generations.publish(store, publication(1000, part(SCORES, "a")), lease=None)
-    again = generations.publish(store, publication(2000, part(SCORES, "a")), lease=None)
+    first = publish(store, publication(1000, part(SCORES, "a")))
+    again = publish(store, publication(2000, part(SCORES, "a")))
     assert not again.changed
     assert again.manifest.generation == 1
     assert again.manifest.published_at_ms == 1000
@@ -96,8 +110,8 @@ def test_unchanged_parts_make_no_generation_and_move_only_their_freshness(store:
 
 def test_a_change_of_status_alone_is_a_generation(store: Store) -> None:
     provisional = replace(publication(1000, part(SCORES, "a")), status="provisional")
-    generations.publish(store, provisional, lease=None)
-    published = generations.publish(store, publication(2000, part(SCORES, "a")), lease=None)
+    publish(store, provisional)
+    published = publish(store, publication(2000, part(SCORES, "a")))
     assert published.changed
     assert (published.manifest.generation, published.manifest.status) == (2, "complete")
     assert published.manifest.parts[SCORES].created_generation == 1
@@ -105,9 +119,7 @@ def test_a_change_of_status_alone_is_a_generation(store: Store) -> None:
 
 def test_a_part_that_returns_is_stored_once(store: Store) -> None:
     ids = [
-        generations.publish(store, publication(at, part(SCORES, content)), lease=None)
-        .manifest.parts[SCORES]
-        .id
+        publish(store, publication(at, part(SCORES, content))).manifest.parts[SCORES].id
         for at, content in ((1000, "a"), (2000, "b"), (3000, "a"))
     ]
     assert ids[0] == ids[2] != ids[1]
@@ -117,10 +129,10 @@ def test_a_part_that_returns_is_stored_once(store: Store) -> None:
 
 
 def test_as_of_gives_what_was_served_at_that_time(store: Store) -> None:
-    one = generations.publish(store, publication(1000, part(SCORES, "a")), lease=None).manifest
-    verified = generations.publish(store, publication(2000, part(SCORES, "a")), lease=None).manifest
-    two = generations.publish(store, publication(3000, part(PRICES, "a")), lease=None).manifest
-    three = generations.publish(store, publication(4000, part(SCORES, "b")), lease=None).manifest
+    one = publish(store, publication(1000, part(SCORES, "a"))).manifest
+    verified = publish(store, publication(2000, part(SCORES, "a"))).manifest
+    two = publish(store, publication(3000, part(PRICES, "a"))).manifest
+    three = publish(store, publication(4000, part(SCORES, "b"))).manifest
     assert generations.manifest_as_of(store, 999) is None
     assert generations.manifest_as_of(store, 1000) == one
     assert generations.manifest_as_of(store, 1999) == one
@@ -130,23 +142,69 @@ def test_as_of_gives_what_was_served_at_that_time(store: Store) -> None:
     assert generations.manifest(store, 2) == two
 
 
+def test_a_publication_that_is_dated_before_the_current_one_follows_it_all_the_same(
+    store: Store,
+) -> None:
+    publish(store, publication(1000, part(SCORES, "a")))
+    two = publish(store, publication(2000, part(PRICES, "a"))).manifest
+    late = publication(1990, part(LEVELS, "a"))  # analysed before and committed after
+    three = publish(store, late).manifest
+    assert (three.analysed_at_ms, three.published_at_ms) == (1990, 2001)
+    assert generations.current_manifest(store) == three
+    assert generations.manifest_as_of(store, 99_999) == three
+    assert generations.manifest_as_of(store, 2000) == two
+    listed = generations.list_generations(store, start_ms=0, end_ms=9999, limit=9)
+    assert [manifest.generation for manifest in listed] == [3, 2, 1]
+    ((at_ms, _),) = generations.part_history(store, LEVELS, start_ms=0, end_ms=9999, limit=9)
+    assert at_ms == 2001
+
+
+def test_a_clock_that_is_set_back_does_not_change_what_was_served(store: Store) -> None:
+    publish(store, publication(1000, part(SCORES, "a")))
+    verified = publish(store, publication(3000, part(SCORES, "a"))).manifest
+    published = publish(store, publication(2990, part(PRICES, "a")), now_ms=2000).manifest
+    assert published.published_at_ms == 3001
+    assert generations.manifest_as_of(store, 3000) == verified
+    again = publish(store, publication(2991, part(PRICES, "a")), now_ms=2000).manifest
+    assert (again.published_at_ms, again.verified_at_ms) == (3001, 3002)
+    assert generations.manifest_as_of(store, 3001) == published
+    assert generations.current_pointer(store) == generations.Pointer(2, 3002)
+
+
+def test_the_clock_is_asked_when_nobody_else_can_publish_before(store: Store) -> None:
+    others: list[Future[generations.Published]] = []
+
+    def now_ms() -> int:
+        others.append(pool.submit(publish, store, publication(1000, part(LEVELS, "b"))))
+        time.sleep(0.1)
+        assert not others[0].done()
+        return 1000
+
+    with ThreadPoolExecutor(1) as pool:
+        content = publication(1000, part(SCORES, "a"))
+        first = generations.publish(store, content, lease=None, now_ms=now_ms).manifest
+        second = others[0].result(10).manifest
+    assert (first.generation, first.published_at_ms) == (1, 1000)
+    assert (second.generation, second.published_at_ms) == (2, 1001)
+
+
 def test_verifying_a_carried_part_does_not_change_the_past(store: Store) -> None:
-    generations.publish(store, publication(1000, part(SCORES, "a")), lease=None)
-    two = generations.publish(store, publication(2000, part(PRICES, "a")), lease=None).manifest
-    generations.publish(store, publication(3000, part(PRICES, "b"), part(SCORES, "a")), lease=None)
+    publish(store, publication(1000, part(SCORES, "a")))
+    two = publish(store, publication(2000, part(PRICES, "a"))).manifest
+    publish(store, publication(3000, part(PRICES, "b"), part(SCORES, "a")))
     assert generations.manifest(store, 2) == two
     assert generations.manifest_as_of(store, 2500) == two
 
 
 def test_older_data_of_the_same_kind_is_refused_and_nothing_is_written(store: Store) -> None:
-    newest = generations.publish(store, publication(2000, part(SCORES, "a")), lease=None).manifest
+    newest = publish(store, publication(2000, part(SCORES, "a"))).manifest
     older = replace(publication(3000, part(LEVELS, "b"), part(SCORES, "b")), data_as_of_ms=1989)
     with pytest.raises(StaleWriter, match="recommendations as of 1989 is older"):
-        generations.publish(store, older, lease=None)
+        publish(store, older)
     assert generations.current_manifest(store) == newest
     # Another kind has data of its own age.
     levels = replace(publication(3000, part(LEVELS, "b")), data_as_of_ms=500)
-    assert generations.publish(store, levels, lease=None).changed
+    assert publish(store, levels).changed
 
 
 def test_a_holder_that_lost_its_lease_is_refused(store: Store) -> None:
@@ -155,26 +213,27 @@ def test_a_holder_that_lost_its_lease_is_refused(store: Store) -> None:
     assert stale is not None
     assert taken is not None
     with pytest.raises(StaleWriter, match="no longer held by a"):
-        generations.publish(store, publication(1000, part(SCORES, "a")), lease=stale)
+        publish(store, publication(1000, part(SCORES, "a")), lease=stale)
     assert generations.current_manifest(store) is None
-    assert generations.publish(store, publication(1000, part(SCORES, "a")), lease=taken).changed
+    assert publish(store, publication(1000, part(SCORES, "a")), lease=taken).changed
     jobs.finish(store, taken, outcome="succeeded", counts={}, error=None)
     with pytest.raises(StaleWriter):
-        generations.publish(store, publication(2000, part(SCORES, "b")), lease=taken)
+        publish(store, publication(2000, part(SCORES, "b")), lease=taken)
 
 
 def test_an_ill_formed_publication_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="needs documents"):
-        generations.publish(store, publication(1000), lease=None)
+        publish(store, publication(1000))
     twice = publication(1000, part(SCORES, "a"), part(SCORES, "b"))
     with pytest.raises(ValueError, match="one of each kind"):
-        generations.publish(store, twice, lease=None)
+        publish(store, twice)
 
 
 def test_history_lists_the_different_parts_of_a_kind_newest_first(store: Store) -> None:
-    for at, content in ((1000, "a"), (2000, "a"), (3000, "b"), (4000, "c")):
-        generations.publish(store, publication(at, part(SCORES, content)), lease=None)
-    generations.publish(store, publication(3500, part(LEVELS, "x")), lease=None)
+    for at, content in ((1000, "a"), (2000, "a"), (3000, "b")):
+        publish(store, publication(at, part(SCORES, content)))
+    publish(store, publication(3500, part(LEVELS, "x")))
+    publish(store, publication(4000, part(SCORES, "c")))
     history = generations.part_history(store, SCORES, start_ms=0, end_ms=4000, limit=9)
     assert [at for at, _ in history] == [3000, 1000]
     assert history[0][1].sha256 == part(SCORES, "b").sha256
@@ -192,5 +251,5 @@ def test_a_store_without_an_origin_publishes_nothing(store: Store) -> None:
     with store.writing() as connection:
         connection.exec_driver_sql("DELETE FROM facts")
     with pytest.raises(ConfigurationError, match="no data origin"):
-        generations.publish(store, publication(1000, part(SCORES, "a")), lease=None)
+        publish(store, publication(1000, part(SCORES, "a")))
     assert generations.current_manifest(store) is None

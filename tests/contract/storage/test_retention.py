@@ -82,7 +82,7 @@ def publish(store: Store, at_ms: int, kind: PartKind, content: str) -> generatio
         store,
         generations.Publication(
             documents=(document,),
-            published_at_ms=at_ms,
+            analysed_at_ms=at_ms,
             data_as_of_ms=at_ms,
             stale_after_ms=at_ms,
             status="complete",
@@ -91,6 +91,7 @@ def publish(store: Store, at_ms: int, kind: PartKind, content: str) -> generatio
             inputs={},
         ),
         lease=None,
+        now_ms=lambda: at_ms,
     ).manifest
 
 

@@ -44,6 +44,7 @@ def _exclusions() -> Document:
 def _findings(*documents: Document) -> Findings:
     return Findings(
         documents=documents or (_exclusions(), _prices(1.0)),
+        analysed_at_ms=NOW - 1000,
         data_as_of_ms=NOW,
         stale_after_ms=NOW + 2 * HOUR,
         inputs={"upbit": NOW},
@@ -62,7 +63,12 @@ def _publish(
     now_ms: int = NOW,
 ) -> Outcome:
     return publish_findings(
-        store, cache or MemoryCache(), findings, parameters=Parameters(), lease=lease, now_ms=now_ms
+        store,
+        cache or MemoryCache(),
+        findings,
+        parameters=Parameters(),
+        lease=lease,
+        now_ms=lambda: now_ms,
     )
 
 
@@ -81,6 +87,7 @@ def test_documents_become_a_generation_and_unchanged_ones_do_not(store: Store) -
     assert manifest is not None
     assert set(manifest.parts) == {PartKind.EXCLUSIONS, PartKind.PRICES}
     assert manifest.status == "complete"
+    assert (manifest.analysed_at_ms, manifest.published_at_ms) == (NOW - 1000, NOW + 120_000)
     assert manifest.parameters == Parameters().to_json()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from dantaro.exchange_server.simulation import simulated_source
 from dantaro.market.clocks import ClockReading
 from dantaro.market.timeframes import HOUR_MS
 from dantaro.storage.engine import Store, open_store
+from dantaro.storage.generations import current_manifest, list_generations, manifest_as_of
 from dantaro.storage.jobs import runs
 from dantaro.storage.schema import migrate
 from worker_processes import loopback_exchange, worker_process
@@ -64,3 +66,18 @@ async def test_two_workers_on_one_database_run_every_slot_once(
     published = Counter(run.job for run in found if run.counts.get("generation"))
     assert len(one.events("published")) + len(two.events("published")) == published.total()
     assert len({run.worker_id for run in found}) == 2
+    _published_in_order(store)
+
+
+def _published_in_order(store: Store) -> None:
+    """Every generation is dated after the one before it, and is what is answered for its time."""
+    newest_first = list_generations(store, start_ms=0, end_ms=10**15, limit=5000)
+    assert len(newest_first) > 2
+    for newer, older in pairwise(newest_first):
+        assert newer.generation == older.generation + 1
+        assert newer.published_at_ms > older.published_at_ms
+        served_last = manifest_as_of(store, newer.published_at_ms - 1)
+        assert served_last is not None
+        assert served_last.generation == older.generation
+    assert manifest_as_of(store, 10**15) == newest_first[0] == current_manifest(store)
+    assert all(found.analysed_at_ms <= found.published_at_ms for found in newest_first)

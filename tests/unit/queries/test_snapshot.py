@@ -27,6 +27,7 @@ def snapshot(*kinds: PartKind) -> Snapshot:
     ref = PartRef(1, "0" * 64, 1, 10, 1, world.CLOSED_MS, world.STALE_MS, world.PUBLISHED_MS)
     manifest = Manifest(
         generation=1,
+        analysed_at_ms=world.PUBLISHED_MS,
         published_at_ms=world.PUBLISHED_MS,
         published_real_ms=world.PUBLISHED_MS,
         data_as_of_ms=world.CLOSED_MS,

@@ -146,6 +146,7 @@ def upgrade() -> None:
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("speed", _REAL, nullable=False),
+        sa.Column("exchanges", sa.Text(), nullable=False),
         sa.Column("started_at_ms", _BIG, nullable=False),
         sa.Column("last_beat_ms", _BIG, nullable=False),
         sa.Column("current_jobs", sa.Text(), nullable=False),
@@ -196,6 +197,7 @@ def upgrade() -> None:
     op.create_table(
         "generations",
         sa.Column("generation", _BIG, autoincrement=False, nullable=False),
+        sa.Column("analysed_at_ms", _BIG, nullable=False),
         sa.Column("published_at_ms", _BIG, nullable=False),
         sa.Column("published_real_ms", _BIG, nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
@@ -209,13 +211,8 @@ def upgrade() -> None:
             name=op.f("fk_generations_parameter_set_id"),
         ),
         sa.PrimaryKeyConstraint("generation", name=op.f("pk_generations")),
+        sa.UniqueConstraint("published_at_ms", name=op.f("uq_generations_published_at_ms")),
         sqlite_strict=True,
-    )
-    op.create_index(
-        op.f("ix_generations_published_at_ms_generation"),
-        "generations",
-        ["published_at_ms", "generation"],
-        unique=False,
     )
     op.create_table(
         "rejected_rows",
@@ -312,7 +309,6 @@ def downgrade() -> None:
     op.drop_table("current_generation")
     op.drop_index(op.f("ix_rejected_rows_last_seen_ms"), table_name="rejected_rows")
     op.drop_table("rejected_rows")
-    op.drop_index(op.f("ix_generations_published_at_ms_generation"), table_name="generations")
     op.drop_table("generations")
     op.drop_index(op.f("ix_gaps_state_start_ms"), table_name="gaps")
     op.drop_index(op.f("ix_gaps_market_id_timeframe_start_ms"), table_name="gaps")
