@@ -161,6 +161,63 @@ async def test_a_silent_exchange_is_stale_alone(
     assert (okx["data_status"], upbit["data_status"]) == ("stale", "fresh")
 
 
+async def test_an_answer_is_as_old_as_the_oldest_part_that_it_is_made_of(api: Api) -> None:
+    world.beat(api.store)
+    closed_ms = world.CLOSED_MS + 2 * HOUR_MS
+    status = world.market_status(closed_ms=closed_ms)
+    world.publish(api.store, status, at_ms=closed_ms + 10_000, closed_ms=closed_ms)
+    api.clock.at_ms = world.STALE_MS + 60_000
+    await api.look()
+
+    only_status = {"include_recommendations": False, "include_support_levels": False}
+    answers = {
+        "ranking": await api.get("/api/v1/recommendations"),
+        "levels": await api.get("/api/v1/support-levels/BTC"),
+        "all": await api.client.post("/api/v1/bundle", json={"symbols": ["BTC"]}),
+        "status": await api.get("/api/v1/market-status"),
+        "only status": await api.client.post("/api/v1/bundle", json=only_status),
+        "health": await api.get("/api/v1/health"),
+        "coins": await api.get("/api/v1/coins"),
+    }
+    metrics = (await api.get("/metrics")).text
+
+    ages = {
+        name: (answer.json()["data_as_of"], answer.json()["data_status"])
+        for name, answer in answers.items()
+    }
+    old, new = ("2026-01-01T00:00:00Z", "stale"), ("2026-01-01T02:00:00Z", "fresh")
+    assert ages == {
+        "ranking": old,
+        "levels": old,
+        "all": old,
+        "status": new,
+        "only status": new,
+        "health": old,
+        "coins": old,
+    }
+    health = answers["health"].json()
+    assert health["status"] == "degraded"
+    assert health["parts"]["market_status"]["status"] == "healthy"
+    assert health["parts"]["recommendations"]["status"] == "degraded"
+    assert "dantaro_data_stale 1.0" in metrics
+    assert 'dantaro_part_stale{part="market_status"} 0.0' in metrics
+    assert 'dantaro_part_stale{part="levels"} 1.0' in metrics
+    assert 'dantaro_part_data_age_seconds{part="levels"} 7560.0' in metrics
+
+
+async def test_stale_levels_make_the_ranking_that_shows_them_stale(api: Api) -> None:
+    closed_ms = world.CLOSED_MS + 2 * HOUR_MS
+    others = [part for part in world.every_part(closed_ms=closed_ms) if part.kind != "levels"]
+    world.publish(api.store, *others, at_ms=closed_ms + 10_000, closed_ms=closed_ms)
+    api.clock.at_ms = world.STALE_MS
+    await api.look()
+
+    ranking = (await api.get("/api/v1/recommendations")).json()
+
+    assert ranking["recommendations"][0]["data_as_of"] == "2026-01-01T02:00:00Z"
+    assert (ranking["data_as_of"], ranking["data_status"]) == ("2026-01-01T00:00:00Z", "stale")
+
+
 async def test_a_provisional_generation_says_so(
     store: Store, clock: HandClock, options: Options, key: str
 ) -> None:

@@ -47,6 +47,7 @@ def health(serving: Serving, found: Probe, *, details: bool) -> HealthAnswer:
         cache=cache,
         workers=workers,
         data_sources=_sources(serving, now_ms, details=details),
+        parts=_parts(serving, now_ms, details=details),
         version=__version__ if details else None,
         resources=_resources() if details else None,
         **fields,
@@ -83,13 +84,19 @@ def readiness(serving: Serving) -> ReadinessAnswer:
 def gauges(serving: Serving, found: Probe) -> Gauges:
     """The API's state for the metrics."""
     now_ms = serving.clock.now_ms()
-    manifest = None if serving.view is None else serving.view.manifest
+    view = serving.view
+    manifest = None if view is None else view.manifest
+    age = None if view is None else view.age()
     latency = {"database": found.database_seconds, "cache": found.cache_seconds}
     inputs = {} if manifest is None else manifest.inputs
     return Gauges(
         generation=None if manifest is None else manifest.generation,
-        data_age_seconds=None if manifest is None else (now_ms - manifest.data_as_of_ms) / 1000,
-        stale=None if manifest is None else now_ms >= manifest.stale_after_ms,
+        data_age_seconds=None if age is None else (now_ms - age.data_as_of_ms) / 1000,
+        stale=None if age is None else now_ms >= age.stale_after_ms,
+        part_ages={
+            kind.value: ((now_ms - ref.data_as_of_ms) / 1000, now_ms >= ref.stale_after_ms)
+            for kind, ref in ({} if manifest is None else manifest.parts).items()
+        },
         detached=serving.note is not None,
         exchange_age_seconds={name: (now_ms - at_ms) / 1000 for name, at_ms in inputs.items()},
         latency_seconds={name: s for name, s in latency.items() if s is not None},
@@ -137,7 +144,7 @@ def _sources(serving: Serving, now_ms: int, *, details: bool) -> dict[str, Sourc
     if serving.view is None:
         return sources
     manifest = serving.view.manifest
-    allowed_ms = manifest.stale_after_ms - manifest.data_as_of_ms
+    allowed_ms = max(ref.stale_after_ms - ref.data_as_of_ms for ref in manifest.parts.values())
     for exchange, at_ms in sorted(manifest.inputs.items()):
         fresh = now_ms < at_ms + allowed_ms
         sources[exchange] = SourceHealth(
@@ -146,6 +153,19 @@ def _sources(serving: Serving, now_ms: int, *, details: bool) -> dict[str, Sourc
             age_seconds=(now_ms - at_ms) / 1000 if details else None,
         )
     return sources
+
+
+def _parts(serving: Serving, now_ms: int, *, details: bool) -> dict[str, SourceHealth]:
+    """Each published part: one whose job fails grows old while the others stay fresh."""
+    refs = {} if serving.view is None else serving.view.manifest.parts
+    return {
+        kind.value: SourceHealth(
+            status="healthy" if now_ms < ref.stale_after_ms else "degraded",
+            data_as_of=rfc3339(ref.data_as_of_ms) if details else None,
+            age_seconds=(now_ms - ref.data_as_of_ms) / 1000 if details else None,
+        )
+        for kind, ref in refs.items()
+    }
 
 
 def _resources() -> Resources:

@@ -23,11 +23,15 @@ BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """The state of the API as metrics see it; what is not known is None and left out."""
+    """The state of the API as metrics see it; what is not known is None and left out.
+
+    `part_ages` maps a part to its age in seconds and whether that counts as stale.
+    """
 
     generation: int | None
     data_age_seconds: float | None
     stale: bool | None
+    part_ages: Mapping[str, tuple[float, bool]]
     detached: bool
     exchange_age_seconds: Mapping[str, float]
     latency_seconds: Mapping[str, float]
@@ -69,6 +73,7 @@ class Metrics:
         yield self._request_counts()
         yield self._request_seconds()
         yield from _state(gauges)
+        yield from _parts(gauges)
         ages = GaugeMetricFamily(
             "dantaro_exchange_data_age_seconds",
             "Age of the newest closed candle of an exchange behind the current generation.",
@@ -117,17 +122,33 @@ class _Families(Collector):
         return self._families()
 
 
+def _parts(gauges: Gauges) -> Iterator[Metric]:
+    ages = GaugeMetricFamily(
+        "dantaro_part_data_age_seconds",
+        "Age of the newest closed candle behind a part of the current generation.",
+        labels=["part"],
+    )
+    stale = GaugeMetricFamily(
+        "dantaro_part_stale", "1 when a part of the current generation is stale.", labels=["part"]
+    )
+    for part, (age, is_stale) in sorted(gauges.part_ages.items()):
+        ages.add_metric([part], age)
+        stale.add_metric([part], float(is_stale))
+    yield ages
+    yield stale
+
+
 def _state(gauges: Gauges) -> Iterator[Metric]:
     plain: tuple[tuple[str, str, float | None], ...] = (
         ("dantaro_generation", "Number of the generation that is served.", gauges.generation),
         (
             "dantaro_data_age_seconds",
-            "Age of the newest closed candle behind the current generation.",
+            "Age of the oldest part of the current generation: of the newest closed candle behind it.",
             gauges.data_age_seconds,
         ),
         (
             "dantaro_data_stale",
-            "1 when the served generation counts as stale.",
+            "1 when some part of the served generation counts as stale.",
             None if gauges.stale is None else float(gauges.stale),
         ),
         (

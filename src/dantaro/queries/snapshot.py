@@ -55,6 +55,11 @@ class DataAge:
         return DataStatus.PROVISIONAL if provisional else DataStatus.FRESH
 
 
+def worst(*ages: DataAge) -> DataAge:
+    """The age of what is made of several things: the oldest data, the earliest moment of staleness."""
+    return DataAge(min(age.data_as_of_ms for age in ages), min(age.stale_after_ms for age in ages))
+
+
 class LazyPart:
     """A part that is read and decoded when it is first asked for; safe to use from several threads."""
 
@@ -151,8 +156,18 @@ class Snapshot:
         return self._part(PartKind.PRICES, Prices)
 
     def age(self) -> DataAge:
-        """The age of the generation as a whole."""
-        return DataAge(self.manifest.data_as_of_ms, self.manifest.stale_after_ms)
+        """The age of the generation as a whole: the worst over its parts."""
+        return self.age_of_parts(*self.manifest.parts)
+
+    def age_of_parts(self, *kinds: PartKind) -> DataAge:
+        """The worst age over those of the parts `kinds` that the generation has.
+
+        Each job verifies its own parts; one that fails leaves its parts behind while others move on.
+        """
+        refs = [self.manifest.parts[kind] for kind in kinds if kind in self.manifest.parts]
+        if not refs:
+            return DataAge(self.manifest.data_as_of_ms, self.manifest.stale_after_ms)
+        return worst(*(DataAge(ref.data_as_of_ms, ref.stale_after_ms) for ref in refs))
 
     def age_of_part(self, kind: PartKind) -> DataAge:
         """The age of one part; of the generation when it has no such part."""

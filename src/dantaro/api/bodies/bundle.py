@@ -1,9 +1,9 @@
 """Several parts in one answer, all from one generation."""
 
 from dantaro.api.bodies.levels import bands_of, support_levels
-from dantaro.api.bodies.market_status import state_of, status_row
+from dantaro.api.bodies.market_status import state_of, status_age, status_row
 from dantaro.api.bodies.reading import AgeFields, Reading
-from dantaro.api.bodies.recommendations import NOTHING_YET, Selection, top_items
+from dantaro.api.bodies.recommendations import NOTHING_YET, Selection, ranking_age, top_items
 from dantaro.api.schemas.ranking import (
     BundleAnswer,
     BundleData,
@@ -15,6 +15,7 @@ from dantaro.api.schemas.ranking import (
 from dantaro.api.times import rfc3339
 from dantaro.errors import RequestError
 from dantaro.market.results import PartKind
+from dantaro.queries import DataAge, worst
 from dantaro.queries.parts import ALL
 
 PARTS = (
@@ -50,7 +51,7 @@ def bundle_body(reading: Reading, wanted: BundleRequest) -> BundleAnswer:
         data_source=reading.source,
         message="some of what was asked for is missing; `errors` says why" if errors else None,
         errors=errors,
-        **reading.age_fields(snapshot.age()),
+        **reading.age_fields(_age(reading, wanted, data)),
     )
 
 
@@ -65,6 +66,19 @@ def initializing_body(fields: AgeFields, *, now_ms: int) -> BundleAnswer:
         errors={},
         **fields,
     )
+
+
+def _age(reading: Reading, wanted: BundleRequest, data: BundleData) -> DataAge:
+    """The worst age of what the bundle holds; of the generation when it holds nothing."""
+    snapshot = reading.snapshot
+    ages: list[DataAge] = []
+    if wanted.include_recommendations:
+        ages.append(ranking_age(snapshot, ALL))
+    if data.support_levels:
+        ages.append(snapshot.age_of_parts(PartKind.LEVELS, PartKind.PRICES))
+    if wanted.include_market_status:
+        ages.append(status_age(snapshot, ALL))
+    return worst(*ages) if ages else snapshot.age()
 
 
 def _recommendations(

@@ -5,7 +5,7 @@ from dantaro.api.schemas.ranking import LevelZone, SupportLevels, SupportLevelsA
 from dantaro.api.times import rfc3339, rfc3339_or_none
 from dantaro.errors import NotFound
 from dantaro.market.results import Bands, Level, PartKind
-from dantaro.queries import Resolution, Snapshot
+from dantaro.queries import Resolution, Snapshot, worst
 
 PARTS = (PartKind.LEVELS, PartKind.RECOMMENDATIONS, PartKind.PRICES, PartKind.PREMIUM)
 BAND_NAMES = (
@@ -40,7 +40,12 @@ def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer
         levels=[_zone(zone, bands.data_as_of_ms) for zone in zones],
         resolution=resolution_of(resolution),
         unavailable=bands.missing,
-        **reading.age_fields(snapshot.age_of_row(PartKind.LEVELS, bands.data_as_of_ms)),
+        **reading.age_fields(
+            worst(
+                snapshot.age_of_row(PartKind.LEVELS, bands.data_as_of_ms),
+                snapshot.age_of_parts(PartKind.LEVELS, PartKind.PRICES),
+            )
+        ),
     )
 
 

@@ -21,12 +21,7 @@ def status_body(reading: Reading, ranked_set: str, *, worker: str) -> MarketStat
     """
     snapshot = reading.snapshot
     row = status_row(snapshot, ranked_set)
-    age = (
-        snapshot.age_of_part(PartKind.MARKET_STATUS)
-        if row is None
-        else DataAge(row.data_as_of_ms, row.stale_after_ms)
-    )
-    fields = reading.age_fields(age)
+    fields = reading.age_fields(status_age(snapshot, ranked_set))
     return MarketStatusAnswer(
         success=True,
         status=_health(fields, known=row is not None, worker=worker),
@@ -58,6 +53,14 @@ def initializing_body(
 def status_row(snapshot: Snapshot, ranked_set: str) -> MarketStatus | None:
     """The published state of `ranked_set`."""
     return None if snapshot.statuses is None else snapshot.statuses.by_set.get(ranked_set)
+
+
+def status_age(snapshot: Snapshot, ranked_set: str) -> DataAge:
+    """The age of the state of `ranked_set`."""
+    row = status_row(snapshot, ranked_set)
+    if row is None:
+        return snapshot.age_of_parts(PartKind.MARKET_STATUS)
+    return DataAge(row.data_as_of_ms, row.stale_after_ms)
 
 
 def state_of(snapshot: Snapshot, ranked_set: str) -> MarketState:

@@ -17,7 +17,7 @@ from dantaro.api.schemas.ranking import (
 from dantaro.api.times import rfc3339, rfc3339_or_none
 from dantaro.errors import NotFound
 from dantaro.market.results import PartKind, Rating, Score, Strength
-from dantaro.queries import Resolution, Snapshot
+from dantaro.queries import DataAge, Resolution, Snapshot, worst
 from dantaro.queries.parts import ALL, Recommendations, market_key
 
 PARTS = (
@@ -27,6 +27,13 @@ PARTS = (
     PartKind.LEVELS,
     PartKind.PREMIUM,
 )
+SHOWN_PARTS = (
+    PartKind.RECOMMENDATIONS,
+    PartKind.PRICES,
+    PartKind.RATINGS,
+    PartKind.LEVELS,
+)
+"""What an item is made of."""
 NOT_MEASURED_YET = "not_measured_yet"
 NO_SOURCE = "no_source"
 NO_TICKER = "no_ticker"
@@ -60,7 +67,7 @@ def recommendations_body(reading: Reading, selection: Selection) -> Recommendati
         message=_message(ranking, selection, items),
         ranked_set=selection.ranked_set,
         unavailable={} if ranked is None else ranked.summary.missing,
-        **reading.age_fields(snapshot.age_of_set(selection.ranked_set)),
+        **reading.age_fields(ranking_age(snapshot, selection.ranked_set)),
     )
 
 
@@ -107,8 +114,18 @@ def recommendation_body(reading: Reading, resolution: Resolution) -> Recommendat
         cache_timestamp=reading.published_at,
         generated_at=reading.published_seconds,
         data_source=reading.source,
-        **reading.age_fields(snapshot.age_of_row(PartKind.RECOMMENDATIONS, features.data_as_of_ms)),
+        **reading.age_fields(
+            worst(
+                snapshot.age_of_row(PartKind.RECOMMENDATIONS, features.data_as_of_ms),
+                snapshot.age_of_parts(*SHOWN_PARTS),
+            )
+        ),
     )
+
+
+def ranking_age(snapshot: Snapshot, ranked_set: str) -> DataAge:
+    """The age of a ranked set as it is answered, with the levels, ratings and prices in its items."""
+    return worst(snapshot.age_of_set(ranked_set), snapshot.age_of_parts(*SHOWN_PARTS))
 
 
 def top_items(

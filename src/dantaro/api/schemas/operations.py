@@ -70,7 +70,7 @@ class WorkerStatusAnswer(Aged):
 
 
 class SourceHealth(Body):
-    """The freshness of one exchange's candles."""
+    """The freshness of one exchange's candles, or of one part of the generation."""
 
     status: Health
     data_as_of: Time | None
@@ -117,6 +117,9 @@ class HealthAnswer(Aged):
     database: BackendHealth
     cache: BackendHealth
     workers: WorkersHealth
-    data_sources: Mapping[str, SourceHealth]
+    data_sources: Annotated[Mapping[str, SourceHealth], Field(description="by exchange")]
+    parts: Annotated[
+        Mapping[str, SourceHealth], Field(description="by part of the served generation")
+    ]
     version: str | None = None
     resources: Resources | None = None
