@@ -38,8 +38,9 @@ Status = Literal["complete", "provisional"]
 class Publication:
     """Parts to be published together. Times by the clock that the analysis follows.
 
-    `analysed_at_ms` is the moment that the analysis took for now. `status` is provisional while history is still being back-filled. `inputs` maps each exchange to
-    the close time of the newest closed candle behind the parts.
+    `analysed_at_ms` is the moment that the analysis took for now. `status` is provisional while
+    history is still being back-filled. `inputs` maps each exchange to the close time of the newest
+    closed candle behind the parts.
     """
 
     documents: tuple[EncodedDocument, ...]
@@ -74,7 +75,8 @@ class PartRef:
 class Manifest:
     """One generation: its parts, and what it was made from.
 
-    `data_as_of_ms`, `stale_after_ms` and `verified_at_ms` are the newest among its parts.
+    `data_as_of_ms` and `stale_after_ms` are the earliest among its parts, so a job that no longer
+    publishes is not hidden by those that do; `parts` has each one's own. `verified_at_ms` is the latest.
     `published_real_ms` is the database's own time, `published_at_ms` the followed clock's; it rises
     from each generation to the next. `analysed_at_ms` is the moment that the analysis took for now.
     """
@@ -368,8 +370,8 @@ def _manifest(connection: Connection, generation: int, *, at_ms: int | None = No
         analysed_at_ms=row.analysed_at_ms,
         published_at_ms=row.published_at_ms,
         published_real_ms=row.published_real_ms,
-        data_as_of_ms=max(ref.data_as_of_ms for ref in refs),
-        stale_after_ms=max(ref.stale_after_ms for ref in refs),
+        data_as_of_ms=min(ref.data_as_of_ms for ref in refs),
+        stale_after_ms=min(ref.stale_after_ms for ref in refs),
         verified_at_ms=max(ref.verified_at_ms for ref in refs),
         status=row.status,
         origin=Origin(row.origin),

@@ -89,10 +89,14 @@ def test_a_generation_carries_the_other_parts_over(store: Store) -> None:
     assert set(third.parts) == {SCORES, LEVELS, PRICES}
     created = {kind: ref.created_generation for kind, ref in third.parts.items()}
     assert created == {SCORES: 1, LEVELS: 2, PRICES: 3}
-    # Each part keeps its own freshness; the manifest has the newest.
+    # Each part keeps its own freshness; the manifest has the worst.
     assert third.parts[SCORES].data_as_of_ms == 990
     assert third.parts[SCORES].stale_after_ms == 1100
-    assert (third.data_as_of_ms, third.stale_after_ms) == (2990, 3100)
+    assert third.parts[PRICES].stale_after_ms == 3100
+    assert (third.data_as_of_ms, third.stale_after_ms) == (990, 1100)
+    assert third.verified_at_ms == 3000
+    verified = publish(store, publication(4000, part(SCORES, "a"))).manifest
+    assert (verified.data_as_of_ms, verified.stale_after_ms) == (1990, 2100)  # now the levels'
     assert set(generations.manifest(store, 1).parts) == {SCORES, PRICES}  # type: ignore[union-attr]  # published above
 
 
