@@ -64,12 +64,12 @@ def _of_days(days: Panel) -> Mapping[str, FloatArray]:
     adx = indicators.directional_movement(days, last=1)[0]
     columns = {
         "rsi_14": indicators.rsi(days, last=1),
-        "macd_histogram": line - signal,
+        "macd_histogram_fraction": line - signal,
         "adx_14": adx,
-        "atr_14": indicators.atr(days, last=1),
+        "atr_14_fraction": indicators.atr(days, last=1),
     }
     newest = {name: _newest(values, close) for name, values in columns.items()}
-    for name in ("macd_histogram", "atr_14"):
+    for name in ("macd_histogram_fraction", "atr_14_fraction"):
         newest[name] = newest[name] / close
     return {**newest, "bollinger_percent_b": bollinger_percent_b(days)}
 

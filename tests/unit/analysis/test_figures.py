@@ -1,7 +1,9 @@
 """The indicators shown beside a score."""
 
 import math
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,14 @@ from analysis_worlds import NOW_MS, a_panel, a_world, candles
 from dantaro.analysis.engine import Parameters, prepare
 from dantaro.analysis.features import FEATURES
 from dantaro.analysis.figures import bollinger_percent_b, market_features
+
+INDICATORS = {
+    "rsi_14",
+    "macd_histogram_fraction",
+    "adx_14",
+    "atr_14_fraction",
+    "bollinger_percent_b",
+}
 
 
 def percent_b(closes: list[float]) -> float:
@@ -30,6 +40,13 @@ def test_percent_b_is_undefined_without_twenty_closes_or_movement() -> None:
     assert math.isnan(percent_b([5.0] * 25))
 
 
+def test_the_documents_table_names_every_key_of_the_analysis_details() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "analysis.md").read_text()
+    table = text.partition("## Analysis details")[2].partition("\n## ")[0]
+    documented = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert sorted(documented) == sorted({feature.name for feature in FEATURES} | INDICATORS)
+
+
 @pytest.mark.parametrize("hours", [True, False])
 def test_every_scored_market_shows_its_features_and_indicators(hours: bool) -> None:  # noqa: FBT001 - a case
     inputs = a_world() if hours else replace(a_world(), hourly={})
@@ -40,10 +57,10 @@ def test_every_scored_market_shows_its_features_and_indicators(hours: bool) -> N
         assert list(row.features) == [feature.name for feature in FEATURES]
         assert row.missing == {}
         shown = row.indicators
-        assert set(shown) == {"rsi_14", "macd_histogram", "adx_14", "atr_14", "bollinger_percent_b"}
+        assert set(shown) == INDICATORS
         assert 0 < (shown["rsi_14"] or 0) < 100
         assert 0 < (shown["adx_14"] or 0) < 100
-        assert 0 < (shown["atr_14"] or 0) < 0.5  # a fraction of the close
+        assert 0 < (shown["atr_14_fraction"] or 0) < 0.5  # a fraction of the close
 
 
 def test_figures_do_not_depend_on_the_currency_except_turnover() -> None:
@@ -68,5 +85,5 @@ def test_a_figure_that_cannot_be_computed_is_none_with_its_reason() -> None:
     )
     row = next(row for row in market_features(moment) if row.symbol == "BTC/USDT")
     absent = {name for name, value in row.indicators.items() if value is None}
-    assert absent == {"macd_histogram"}  # needs 34 days
+    assert absent == {"macd_histogram_fraction"}  # needs 34 days
     assert set(row.missing) == absent
