@@ -1,7 +1,7 @@
 """Turning stored candles into the documents of a generation."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from dantaro.analysis.engine import (
@@ -17,10 +17,16 @@ from dantaro.analysis.engine import (
 from dantaro.analysis.panel import Series
 from dantaro.analysis.parameters import Parameters
 from dantaro.market.documents import Document
+from dantaro.market.markets import Ticker
 from dantaro.market.timeframes import DAILY, HOURLY
 from dantaro.pipeline.series import CandleMemory
 from dantaro.storage.catalogue import StoredMarket, latest_tickers, stored_markets
 from dantaro.storage.engine import Store
+from dantaro.storage.facts import clock_reading
+
+_LEAST_TICKER_LIFE_SECONDS = 10
+"""Real seconds. On a very fast clock the rounds of tickers follow each other as quickly as they can, and
+no more quickly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,6 @@ class Analyst:
         self._lock = threading.Lock()
         self._panels: Panels | None = None
         self._panels_of: object = None
-
-    def forget_candles(self) -> None:
-        """Read all candles anew: some were written inside what had been read."""
-        with self._lock:
-            self._hourly.forget()
-            self._daily.forget()
 
     def recommend(self, *, now_ms: int) -> Findings:
         """Recommendations, ratings, exclusions and prices.
@@ -111,15 +111,32 @@ class Analyst:
             if stored.market.exchange in self._exchanges
         ]
         keys = {stored.market.key for stored in markets if stored.market.listed}
-        tickers = {
-            f"{ticker.exchange}:{ticker.symbol}": ticker for ticker in latest_tickers(self._store)
-        }
+        oldest_ms = now_ms - self._ticker_life_ms()
         return Inputs(
             markets=tuple(sorted(stored.market for stored in markets)),
-            tickers={key: ticker for key, ticker in tickers.items() if key in keys},
+            tickers=_by_key(latest_tickers(self._store, collected_since_ms=oldest_ms), keys),
             hourly=_read(self._hourly, markets, now_ms),
             daily=_read(self._daily, markets, now_ms),
+            last_turnovers={
+                key: ticker.turnover_24h
+                for key, ticker in _by_key(latest_tickers(self._store), keys).items()
+                if ticker.turnover_24h is not None
+            },
         )
+
+    def _ticker_life_ms(self) -> int:
+        """For how long a ticker holds after it was collected, on the clock of the data."""
+        reading = clock_reading(self._store)
+        speed = 1.0 if reading is None else reading.speed
+        life_seconds = max(
+            self.parameters.max_ticker_age_seconds, _LEAST_TICKER_LIFE_SECONDS * speed
+        )
+        return round(life_seconds * 1000)
+
+
+def _by_key(tickers: Iterable[Ticker], keys: Container[str]) -> dict[str, Ticker]:
+    named = {f"{ticker.exchange}:{ticker.symbol}": ticker for ticker in tickers}
+    return {key: ticker for key, ticker in named.items() if key in keys}
 
 
 def _read(memory: CandleMemory, markets: list[StoredMarket], now_ms: int) -> Mapping[str, Series]:

@@ -1,6 +1,6 @@
 """The candles that the analysis reads, kept in the worker's memory: loaded once, then only what is new."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -15,9 +15,9 @@ class CandleMemory:
     """The newest `candles` slots of every market of one timeframe.
 
     What is new is seen from what the store says was asked for (`Coverage`), so candles stored by
-    another worker are found as well. Candles written inside what was covered before (repaired gaps)
-    are not seen that way: `forget` the market; what other workers repair is seen with the next day,
-    when everything is read anew. Not safe for use from several threads at once.
+    another worker are found as well, and so are repaired gaps and corrected candles: `Coverage.revision`
+    rises with them, and the market is read anew. Everything is with the next day. Not safe for use from
+    several threads at once.
     """
 
     def __init__(self, store: Store, timeframe: Timeframe, *, candles: int) -> None:
@@ -29,11 +29,6 @@ class CandleMemory:
         self._seen: dict[int, Coverage] = {}
         self._day = -1
 
-    def forget(self, market_ids: Iterable[int] | None = None) -> None:
-        """Load these markets (None: all) as a whole at the next `refresh`."""
-        for market_id in list(self._seen) if market_ids is None else market_ids:
-            self._seen.pop(market_id, None)
-
     def refresh(self, market_ids: Collection[int], *, now_ms: int) -> Mapping[int, Series]:
         """The candles of `market_ids` that are closed at `now_ms`; markets without any are left out.
 
@@ -43,7 +38,7 @@ class CandleMemory:
             StorageUnavailable: nothing was changed.
         """
         if now_ms // DAY_MS != self._day:
-            self.forget()
+            self._seen.clear()
             self._day = now_ms // DAY_MS
         wanted = set(market_ids)
         covered = {
@@ -82,6 +77,7 @@ class CandleMemory:
         return (
             seen is None
             or market_id not in self._held
+            or seen.revision != known.revision
             or (seen.start_ms, seen.first_candle_ms) > (known.start_ms, known.first_candle_ms)
         )
 

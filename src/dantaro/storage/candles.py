@@ -5,7 +5,7 @@ Numbers are IEEE binary64 and read back as they were written (docs/decisions/000
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -47,6 +47,8 @@ class Coverage:
     """What the exchange has answered for so far, contiguous: candles that open in `[start_ms, end_ms)`.
 
     `first_candle_ms` and `last_candle_ms` are the opening times of the first and last candle in it.
+    `revision` rises with every page that adds or changes a candle up to `last_candle_ms`: whoever holds
+    candles and reads only what follows the last one has then missed something.
     """
 
     market_id: int
@@ -55,6 +57,7 @@ class Coverage:
     end_ms: int
     first_candle_ms: int | None
     last_candle_ms: int | None
+    revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ def upsert_candles(
 ) -> int:
     """Keep validated candles of one market; how many are new or changed. Repeating it changes nothing.
 
-    A candle of the same time is overwritten. Coverage and gaps are not touched; see `store_page`.
+    A candle of the same time is overwritten. Coverage, with its revision, and gaps are not touched; see
+    `store_page`.
     """
     return upsert_many(store, timeframe, {market_id: candles})
 
@@ -183,9 +187,11 @@ def store_page(
         before = _locked_coverage(connection, market_id, timeframe)
         after = _grown(before, market_id, timeframe, asked, accepted)
         already = _count(connection, market_id, timeframe, accepted)
-        written = (
-            write_candles(store, connection, timeframe, {market_id: accepted}) if accepted else 0
+        rewritten, appended = (
+            write_candles(store, connection, timeframe, {market_id: rows}) if rows else 0
+            for rows in _split(accepted, before)
         )
+        written = rewritten + appended
         new = _count(connection, market_id, timeframe, accepted) - already
         rejected = _keep_rejected(
             store,
@@ -197,6 +203,8 @@ def store_page(
         )
         missing = repaired = 0
         if after is not None:
+            if rewritten:
+                after = replace(after, revision=after.revision + 1)
             _save_coverage(store, connection, after, recorded_at_ms)
             examined = _to_examine(before, after, asked, accepted, timeframe)
             if examined is not None:
@@ -272,6 +280,19 @@ def _count(
     return found or 0
 
 
+def _split(
+    candles: Sequence[Candle], before: Coverage | None
+) -> tuple[Sequence[Candle], Sequence[Candle]]:
+    """The candles up to the last one so far, and those after it."""
+    last_ms = None if before is None else before.last_candle_ms
+    if last_ms is None:
+        return (), candles
+    return (
+        [candle for candle in candles if candle[0] <= last_ms],
+        [candle for candle in candles if candle[0] > last_ms],
+    )
+
+
 def _locked_coverage(
     connection: Connection, market_id: int, timeframe: Timeframe
 ) -> Coverage | None:
@@ -313,6 +334,7 @@ def _grown(
         max(end_ms, before.end_ms),
         min(inside, default=None),
         max(inside, default=None),
+        before.revision,
     )
 
 
@@ -352,15 +374,16 @@ def _save_coverage(
         end_ms=covered.end_ms,
         first_candle_ms=covered.first_candle_ms,
         last_candle_ms=covered.last_candle_ms,
+        revision=covered.revision,
         recorded_at_ms=recorded_at_ms,
     )
-    changing = ("start_ms", "end_ms", "first_candle_ms", "last_candle_ms", "recorded_at_ms")
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[coverage_table.c.market_id, coverage_table.c.timeframe],
-            set_={name: statement.excluded[name] for name in changing},
-        )
-    )
+    key = [coverage_table.c.market_id, coverage_table.c.timeframe]
+    changing = {
+        column.name: statement.excluded[column.name]
+        for column in coverage_table.c
+        if not column.primary_key
+    }
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changing))
 
 
 def _keep_rejected(
@@ -409,6 +432,7 @@ def _coverage(row: Row[Any]) -> Coverage:
         row.end_ms,
         row.first_candle_ms,
         row.last_candle_ms,
+        row.revision,
     )
 
 

@@ -95,6 +95,7 @@ tickers = _table(
     Column("change_24h", _Real),
     Column("turnover_24h", _Real),
     Column("at_ms", _Big, nullable=False),
+    Column("collected_at_ms", _Big, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -121,6 +122,7 @@ coverage = _table(
     Column("end_ms", _Big, nullable=False),
     Column("first_candle_ms", _Big),
     Column("last_candle_ms", _Big),
+    Column("revision", _Big, nullable=False),
     Column("recorded_at_ms", _Big, nullable=False),
     CheckConstraint("start_ms < end_ms", name="interval"),
     sqlite_with_rowid=False,

@@ -61,12 +61,9 @@ class Bench:
             )
 
         async def gaps(turn: Turn) -> Outcome:
-            outcome = await repair_gaps(
+            return await repair_gaps(
                 venue, self.store, origin=origin, now_ms=self.clock.now_ms, enough=turn.enough
             )
-            if outcome.counts["candles_stored"]:
-                self.analyst.forget_candles()
-            return outcome
 
         return (
             Job(f"markets:{name}", periods.markets * 1000, markets),

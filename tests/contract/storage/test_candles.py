@@ -132,6 +132,27 @@ def test_the_same_page_again_changes_nothing(store: Store, market_id: int) -> No
     assert (candles.coverage(store), candles.gaps(store, limit=9)) == before
 
 
+def test_the_revision_rises_when_candles_up_to_the_last_one_are_written_and_only_then(
+    store: Store, market_id: int
+) -> None:
+    def revision_after(first: int, end: int, validated: Validated) -> int:
+        store_hours(store, market_id, first, end, validated)
+        return candles.coverage(store)[market_id, "1h"].revision
+
+    assert revision_after(0, 2, page()) == 0
+    assert revision_after(0, 6, page(2, 3, 5)) == 0
+    assert revision_after(6, 8, page(6, 7)) == 0
+    assert revision_after(5, 9, page(5, 6, 7, 8)) == 0  # asked again, and one more
+    assert revision_after(2, 6, page(2, 3, 5)) == 0
+    assert revision_after(4, 5, page(4)) == 1  # a repaired gap
+    assert revision_after(4, 5, page(4)) == 1
+    last = Validated((candle(8, close=100.5), candle(9)), (), 0)
+    assert revision_after(8, 10, last) == 2  # corrected, and one more
+    assert revision_after(0, 1, page(0)) == 3
+    stored = store_hours(store, market_id, 8, 11, page(8, 9, 10))
+    assert (stored.written, stored.changed) == (2, 1)
+
+
 def test_a_gap_at_the_seam_of_two_pages_is_one_gap(store: Store, market_id: int) -> None:
     store_hours(store, market_id, 0, 4, page(0, 1))
     stored = store_hours(store, market_id, 4, 8, page(6, 7))

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -22,9 +24,15 @@ def market_ids(store: Store) -> list[int]:
     return [stored.id for stored in stored_markets(store)]
 
 
-def _put(store: Store, market_id: int, first: int, last: int) -> None:
-    """Store the candles from place `first` up to `last` as one page."""
-    accepted = tuple(CANDLES[first:last])
+def _put(
+    store: Store, market_id: int, first: int, last: int, *, without: Sequence[int] = ()
+) -> None:
+    """Store the candles from place `first` up to `last` as one page, but not those at `without`."""
+    _put_page(store, market_id, [CANDLES[i] for i in range(first, last) if i not in without])
+
+
+def _put_page(store: Store, market_id: int, candles: Sequence[Candle]) -> None:
+    accepted = tuple(candles)
     store_page(
         store,
         market_id,
@@ -97,17 +105,39 @@ def test_candles_that_are_back_filled_before_what_is_held_are_seen(
     assert _equals_store(store, found, since_ms=0)
 
 
-def test_a_repaired_candle_is_seen_once_its_market_is_forgotten(
+@pytest.mark.parametrize("place", [60, 70, 99])
+def test_a_candle_that_one_worker_corrects_is_seen_by_the_other(
+    store: Store, market_ids: list[int], place: int
+) -> None:
+    memories = [CandleMemory(store, HOURLY, candles=90) for _ in range(2)]
+    for market_id in market_ids:
+        _put(store, market_id, 60, 100)
+    for memory in memories:
+        memory.refresh(market_ids, now_ms=NOW)
+    _put_page(store, market_ids[0], [CANDLES[place]._replace(close=CANDLES[place].high)])
+    for memory in memories:
+        revision = memory.revision
+        found = dict(memory.refresh(market_ids, now_ms=NOW))
+        assert found[market_ids[0]].close[place - 60] == CANDLES[place].high
+        assert _equals_store(store, found, since_ms=0)
+        assert memory.revision == revision + 1
+
+
+def test_a_gap_that_one_worker_repairs_while_candles_are_added_is_seen_by_the_other(
     store: Store, market_ids: list[int]
 ) -> None:
-    memory = CandleMemory(store, HOURLY, candles=90)
-    _put(store, market_ids[0], 60, 100)
-    memory.refresh(market_ids, now_ms=NOW)
-    changed = CANDLES[70]._replace(close=CANDLES[70].high)
-    upsert_candles(store, market_ids[0], HOURLY, [changed])
-    memory.forget(market_ids[:1])
-    found = dict(memory.refresh(market_ids, now_ms=NOW))
-    assert _equals_store(store, found, since_ms=0)
+    memories = [CandleMemory(store, HOURLY, candles=90) for _ in range(2)]
+    _put(store, market_ids[0], 60, 98, without=[75, 76])
+    for memory in memories:
+        memory.refresh(market_ids, now_ms=NOW)
+    _put(store, market_ids[0], 98, 99)
+    assert memories[0].refresh(market_ids, now_ms=NOW)[market_ids[0]].opened_at_ms.size == 37
+    _put(store, market_ids[0], 75, 77)
+    _put(store, market_ids[0], 99, 100)
+    for memory in memories:
+        found = dict(memory.refresh(market_ids, now_ms=NOW))
+        assert found[market_ids[0]].opened_at_ms.size == 40
+        assert _equals_store(store, found, since_ms=0)
 
 
 def test_everything_is_read_anew_with_the_next_day(store: Store, market_ids: list[int]) -> None:
