@@ -30,7 +30,7 @@ async def test_liveness_says_nothing_about_data(empty_api: Api) -> None:
 
 
 async def test_ready_notes_what_is_amiss_without_refusing(api: Api) -> None:
-    run_job(api.store, "connect:upbit", error="http://10.0.0.1 does not answer")
+    run_job(api.store, "connect:upbit", error="VenueUnavailable: http://10.0.0.1 does not answer")
     run_job(api.store, "connect:okx")
     await until(lambda: api.serving.unreachable_exchanges)
 

@@ -14,15 +14,14 @@ from dantaro.api.serving import Serving
 from dantaro.cache import Subscription
 from dantaro.cache.keys import generation_channel
 from dantaro.errors import DantaroError
-from dantaro.queries.stored import unreachable_exchanges
-from dantaro.storage.jobs import last_runs
+from dantaro.queries.reach import collected_exchanges, unreachable_exchanges
+from dantaro.storage.jobs import JobRun, last_outcomes
 from dantaro.storage.keys import active_keys
-from dantaro.storage.workers import workers
+from dantaro.storage.workers import WorkerState, workers
 
 _log = structlog.get_logger(__name__)
 
 KEYS_SECONDS = 1.0
-_RUNS_EVERY = 5
 _RETRY_SECONDS = 1.0
 
 
@@ -60,22 +59,23 @@ async def watch_keys(serving: Serving) -> None:
 
 async def watch_workers(serving: Serving) -> None:
     """Know whether some worker is alive, and which exchanges it cannot reach."""
-    looks = 0
+    heartbeat_seconds = serving.options.heartbeat_seconds
     unreachable: tuple[str, ...] = ()
 
+    def read() -> tuple[tuple[WorkerState, ...], tuple[JobRun, ...]]:
+        store = serving.reader.store()
+        return workers(store), last_outcomes(store)
+
     async def look() -> None:
-        nonlocal looks, unreachable
+        nonlocal unreachable
         try:
-            found = await serving.observed(lambda: workers(serving.reader.store()))
-            # The runs of a month take longer to look through than one row for each worker.
-            if looks % _RUNS_EVERY == 0:
-                runs = await serving.observed(lambda: last_runs(serving.reader.store()))
-                unreachable = unreachable_exchanges(runs)
+            states, runs = await serving.observed(read)
         except DantaroError:
             serving.show_workers("unknown", unreachable)
             raise
-        looks += 1
-        state = worker_state(found, heartbeat_seconds=serving.options.heartbeat_seconds)
+        collected = collected_exchanges(states, heartbeat_seconds=heartbeat_seconds)
+        unreachable = tuple(unreachable_exchanges(runs, collected=collected))
+        state = worker_state(states, heartbeat_seconds=heartbeat_seconds)
         serving.show_workers(state, unreachable)
 
     await _repeat("workers_not_read", serving.options.workers_seconds, look)

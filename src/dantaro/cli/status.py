@@ -1,7 +1,7 @@
 """`dantaro status`: how the system is, from what the database knows."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -13,13 +13,14 @@ from dantaro.cli.store import opened_store
 from dantaro.clock import Clock
 from dantaro.logs import mask
 from dantaro.market.timeframes import HOURLY
+from dantaro.queries.reach import unreachable_exchanges
 from dantaro.settings import Settings, load_settings
 from dantaro.storage.candles import coverage
 from dantaro.storage.catalogue import stored_markets
 from dantaro.storage.engine import Store
 from dantaro.storage.facts import clock_reading, origin
 from dantaro.storage.generations import current_manifest
-from dantaro.storage.jobs import JobRun, RunState, last_runs
+from dantaro.storage.jobs import JobRun, last_outcomes, last_runs
 from dantaro.storage.workers import workers
 
 _DEAD_AFTER_BEATS = 3
@@ -106,12 +107,12 @@ def read_report(store: Store, settings: Settings) -> Report:
     """The report on `store`, for the exchanges of `settings`."""
     clock = Clock(clock_reading(store))
     now_ms = clock.now_ms()
-    runs = last_runs(store)
-    by_job = {job_run.job: job_run for job_run in runs}
+    unreachable = unreachable_exchanges(last_outcomes(store))
     worker_reports = tuple(_workers(store, settings.heartbeat_seconds))
     publication = _publication(store, now_ms)
     exchanges = tuple(
-        _exchange(store, exchange, by_job, now_ms=now_ms) for exchange in settings.exchanges
+        _exchange(store, exchange, unreachable.get(exchange), now_ms=now_ms)
+        for exchange in settings.exchanges
     )
     where = origin(store)
     return Report(
@@ -123,7 +124,7 @@ def read_report(store: Store, settings: Settings) -> Report:
         publication=publication,
         workers=worker_reports,
         exchanges=exchanges,
-        jobs=tuple(map(_job, runs)),
+        jobs=tuple(map(_job, last_runs(store))),
     )
 
 
@@ -152,14 +153,11 @@ def _publication(store: Store, now_ms: int) -> PublicationReport | None:
     )
 
 
-def _exchange(
-    store: Store, exchange: str, runs: Mapping[str, JobRun], *, now_ms: int
-) -> ExchangeReport:
+def _exchange(store: Store, exchange: str, problem: str | None, *, now_ms: int) -> ExchangeReport:
     listed = [row for row in stored_markets(store, exchange=exchange) if row.market.listed]
     covered = coverage(store, timeframe=HOURLY, exchange=exchange).values()
     opened = [item.last_candle_ms for item in covered if item.last_candle_ms is not None]
     closed_at_ms = max(opened) + HOURLY.milliseconds if opened else None
-    problem = _problem(exchange, runs)
     if problem is not None:
         state = "unreachable"
     elif closed_at_ms is None:
@@ -175,19 +173,6 @@ def _exchange(
         newest_candle_closed_at=None if closed_at_ms is None else _time(closed_at_ms),
         problem=problem,
     )
-
-
-def _problem(exchange: str, runs: Mapping[str, JobRun]) -> str | None:
-    """Why the exchange's newest finished job failed; None when it did not."""
-    finished = [
-        job_run
-        for job, job_run in runs.items()
-        if job.partition(":")[2] == exchange and job_run.finished_at_ms is not None
-    ]
-    if not finished:
-        return None
-    newest = max(finished, key=lambda job_run: job_run.finished_at_ms or 0)
-    return newest.error if newest.state is RunState.FAILED else None
 
 
 def _job(job_run: JobRun) -> JobReport:

@@ -15,8 +15,6 @@ from dantaro.storage.jobs import JobRun, last_runs
 from dantaro.storage.workers import WorkerState, workers
 
 _GAPS_COUNTED = 20_000
-CONNECT = "connect:"
-"""The job under which a worker records its attempts to reach an exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +62,6 @@ class Activity:
 def alive(states: Sequence[WorkerState], *, heartbeat_seconds: int) -> tuple[WorkerState, ...]:
     """The workers whose last heartbeat is at most three beats old."""
     return tuple(state for state in states if state.age_seconds <= 3 * heartbeat_seconds)
-
-
-def unreachable_exchanges(runs: Sequence[JobRun]) -> tuple[str, ...]:
-    """The exchanges that the last attempt to connect did not reach."""
-    return tuple(
-        run.job.removeprefix(CONNECT)
-        for run in runs
-        if run.job.startswith(CONNECT) and run.error is not None
-    )
 
 
 def market_overview(store: Store, *, exchange: str | None, quote: str | None) -> Overview:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select, true, update
 
 from dantaro.errors import StaleWriter
 from dantaro.storage.engine import Store
@@ -171,16 +171,36 @@ def require_held(connection: Connection, lease: Lease) -> None:
 
 def last_runs(store: Store) -> tuple[JobRun, ...]:
     """The newest slot of each job, ordered by job."""
-    newest = select(job_runs.c.job, func.max(job_runs.c.scheduled_at_ms)).group_by(job_runs.c.job)
+    return _newest_of_each_job(store, true())
+
+
+def last_outcomes(store: Store) -> tuple[JobRun, ...]:
+    """The newest slot of each job that succeeded or failed, ordered by job."""
+    ended = job_runs.c.state.in_((RunState.SUCCEEDED.value, RunState.FAILED.value))
+    return _newest_of_each_job(store, ended)
+
+
+def _newest_of_each_job(store: Store, condition: ColumnElement[bool]) -> tuple[JobRun, ...]:
+    """One look into an index for each job, however many runs are kept."""
+    names = select(func.min(job_runs.c.job).label("job")).cte("names", recursive=True)
+    following = select(func.min(job_runs.c.job)).where(job_runs.c.job > names.c.job)
+    names = names.union_all(select(following.scalar_subquery()).where(names.c.job.is_not(None)))
+    newest = (
+        select(job_runs.c.id)
+        # Not `==`: PostgreSQL would then walk the index over times and skip other jobs' runs.
+        .where(job_runs.c.job.between(names.c.job, names.c.job), condition)
+        .order_by(job_runs.c.job.desc(), job_runs.c.scheduled_at_ms.desc())
+        .limit(1)
+        .correlate(names)
+        .scalar_subquery()
+    )
     with store.reading() as connection:
-        found = connection.execute(newest).all()
+        # In two steps: PostgreSQL may prefer to read the whole table when it sees them joined.
+        ids = connection.scalars(select(newest).select_from(names)).all()
         statement = select(job_runs, DatabaseNow().label("now_ms"))
-        rows = [
-            connection.execute(
-                statement.where(job_runs.c.job == job, job_runs.c.scheduled_at_ms == at_ms)
-            ).one()
-            for job, at_ms in found
-        ]
+        rows = connection.execute(
+            statement.where(job_runs.c.id.in_([found for found in ids if found is not None]))
+        ).all()
     return tuple(sorted(map(_job_run, rows), key=lambda run: run.job))
 
 

@@ -16,7 +16,7 @@ from dantaro.storage.upsert import insert
 class WorkerState:
     """A worker as of its last heartbeat, which is `age_seconds` old by the database's clock.
 
-    `speed` is how fast its clock runs (1.0: real time).
+    `speed` is how fast its clock runs (1.0: real time), `exchanges` are those that it collects from.
     """
 
     worker_id: str
@@ -24,6 +24,7 @@ class WorkerState:
     pid: int
     version: str
     speed: float
+    exchanges: tuple[str, ...]
     started_at_ms: int
     last_beat_ms: int
     age_seconds: float
@@ -42,6 +43,7 @@ def beat(
     pid: int,
     version: str,
     speed: float,
+    exchanges: Sequence[str],
 ) -> None:
     """Record that a worker is alive, now."""
     table = workers_table
@@ -50,6 +52,7 @@ def beat(
         "pid": pid,
         "version": version,
         "speed": speed,
+        "exchanges": json.dumps(list(exchanges)),
         "started_at_ms": started_at_ms,
         "last_beat_ms": DatabaseNow(),
         "current_jobs": json.dumps(list(current_jobs)),
@@ -80,6 +83,7 @@ def workers(store: Store) -> tuple[WorkerState, ...]:
             pid=row.pid,
             version=row.version,
             speed=row.speed,
+            exchanges=tuple(json.loads(row.exchanges)),
             started_at_ms=row.started_at_ms,
             last_beat_ms=row.last_beat_ms,
             age_seconds=max(0, row.now_ms - row.last_beat_ms) / 1000,

@@ -28,11 +28,13 @@ from dantaro.pipeline.admit import (
     require_origin,
     require_time,
 )
+from dantaro.queries.reach import CONNECT
 from dantaro.storage import facts
 from dantaro.storage.catalogue import save_markets
 from dantaro.storage.engine import Store
 from dantaro.storage.jobs import claim, finish
 from dantaro.venues.venue import Venue
+from dantaro.worker.reach import Reach
 
 _log = structlog.get_logger(__name__)
 
@@ -58,6 +60,7 @@ class Fleet:
         on_clock: Callable[[], None],
     ) -> None:
         self.origin: Origin | None = None
+        self.reach = Reach([venue.exchange for venue in venues])
         self._store = store
         self._venues = {venue.exchange: venue for venue in venues}
         self._clock = clock
@@ -100,12 +103,6 @@ class Fleet:
         ]
         if refusals and not self._admitted:
             raise refusals[0]
-        if not self._admitted:
-            _log.error(
-                "no_exchange_reachable",
-                exchanges=list(self._venues),
-                doing="trying again with growing pauses; what is stored goes on being served",
-            )
         for exchange in self._venues:
             if exchange not in self._admitted:
                 self._reconnect(exchange)
@@ -142,16 +139,21 @@ class Fleet:
                 answer = await self._ask(self._venues[exchange])
                 if isinstance(answer, FirstAnswer):
                     await self._try_to_admit(exchange, answer)
-            except DantaroError as error:
-                _log.warning("connect_failed", exchange=exchange, error=str(error))
+            except Exception as error:  # noqa: BLE001 - the task's boundary: it must go on
+                unexpected = None if isinstance(error, DantaroError) else error
+                _log.warning(
+                    "connect_failed", exchange=exchange, error=str(error), exc_info=unexpected
+                )
 
     async def _ask(self, venue: Venue) -> FirstAnswer | DantaroError:
         try:
-            return await first_answer(venue)
+            answer = await first_answer(venue)
         except (RetryLater, GiveUp) as error:
-            _log.warning("exchange_unreachable", exchange=venue.exchange, error=str(error))
+            self.reach.failed(venue.exchange, error)
             await self._record(venue.exchange, error)
             return error
+        self.reach.answered(venue.exchange)
+        return answer
 
     async def _try_to_admit(self, exchange: str, answer: FirstAnswer) -> ConfigurationError | None:
         try:
@@ -201,7 +203,7 @@ def _record_attempt(
     store: Store, exchange: str, *, worker_id: str, error: DantaroError | None
 ) -> None:
     lease = claim(
-        store, f"connect:{exchange}", real_now_ms(), worker_id=worker_id, lease_seconds=30.0
+        store, f"{CONNECT}:{exchange}", real_now_ms(), worker_id=worker_id, lease_seconds=30.0
     )
     if lease is None:
         return  # another worker wrote its own down in the same millisecond

@@ -31,6 +31,7 @@ class Heart:
     store: Store
     clock: Clock
     worker_id: str
+    exchanges: tuple[str, ...]
     seconds: float
     threads: Executor
     metrics: Metrics
@@ -65,4 +66,5 @@ class Heart:
             pid=os.getpid(),
             version=__version__,
             speed=self.clock.speed,
+            exchanges=self.exchanges,
         )

@@ -15,6 +15,7 @@ from dantaro.clock import Clock
 from dantaro.errors import StorageUnavailable
 from dantaro.market.timeframes import Timeframe
 from dantaro.pipeline.analyse import Analyst
+from dantaro.queries.reach import exchange_of
 from dantaro.storage.engine import Store
 from dantaro.storage.jobs import RunState, runs
 from dantaro.venues.venue import Venue
@@ -115,6 +116,7 @@ class _Worker:
             store,
             clock,
             worker_id,
+            plan.exchanges,
             plan.limits.heartbeat_seconds,
             self._pulse,
             self._metrics,
@@ -197,8 +199,8 @@ class _Worker:
 
     def _finished(self, finished: Finished) -> None:
         job, outcome = finished.job, finished.outcome
-        exchange = job.name.partition(":")[2]
-        if exchange:
+        self._fleet.reach.note(job.name, outcome)
+        if exchange := exchange_of(job.name):
             self._fleet.watch(exchange)
         if outcome.again_in_seconds is not None:
             self._schedule.offer_now(job, in_seconds=max(1.0, outcome.again_in_seconds))

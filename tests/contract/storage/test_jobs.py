@@ -3,13 +3,16 @@
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event, insert
 
 from dantaro.errors import StaleWriter
 from dantaro.storage import jobs
 from dantaro.storage.engine import Store
 from dantaro.storage.jobs import RunState
+from dantaro.storage.tables import job_runs
 from dantaro.storage.workers import beat, workers
 
 
@@ -37,10 +40,10 @@ def test_a_finished_slot_is_not_claimed_again(store: Store) -> None:
 
 
 def test_an_expired_lease_is_taken_over_with_a_larger_token(store: Store) -> None:
-    lost = claim(store, lease_seconds=0.05)
+    lost = claim(store, lease_seconds=0.5)
     other = claim(store, at_ms=2000)
     assert jobs.claim(store, "levels", 1000, worker_id="b", lease_seconds=60) is None
-    time.sleep(0.1)
+    time.sleep(0.6)
     taken = jobs.claim(store, "levels", 1000, worker_id="b", lease_seconds=60)
     assert taken is not None
     assert (taken.run_id, taken.attempt, taken.worker_id) == (lost.run_id, 2, "b")
@@ -78,6 +81,77 @@ def test_a_slot_that_expires_on_its_last_attempt_is_abandoned(store: Store) -> N
     assert run.error == "the lease expired on attempt 2, the last"
     with pytest.raises(StaleWriter):
         jobs.renew(store, lease, lease_seconds=60)
+
+
+def test_the_newest_outcome_of_a_job_is_told_while_a_newer_slot_runs_or_was_abandoned(
+    store: Store,
+) -> None:
+    for at_ms, outcome in enumerate(("succeeded", "failed", "abandoned")):
+        jobs.finish(store, claim(store, at_ms=at_ms), outcome=outcome, counts={}, error=None)  # type: ignore[arg-type]  # a literal each
+    claim(store, at_ms=3)
+    claim(store, "prices")
+    assert [(run.job, run.scheduled_at_ms) for run in jobs.last_outcomes(store)] == [("levels", 1)]
+    assert [(run.job, run.scheduled_at_ms) for run in jobs.last_runs(store)] == [
+        ("levels", 3),
+        ("prices", 1000),
+    ]
+
+
+def test_a_store_without_runs_has_no_newest_ones(store: Store) -> None:
+    assert jobs.last_runs(store) == jobs.last_outcomes(store) == ()
+
+
+def test_the_newest_runs_are_found_without_reading_all_that_are_kept(store: Store) -> None:
+    kept = [
+        {
+            "job": f"{kind}:{exchange}",
+            "scheduled_at_ms": at_ms,
+            "state": "succeeded",
+            "token": 1,
+            "worker_id": "a",
+            "attempt": 1,
+            "claimed_at_ms": at_ms,
+            "lease_expires_at_ms": at_ms,
+            "finished_at_ms": at_ms,
+            "counts": "{}",
+        }
+        for kind in ("tickers", "candles")
+        for exchange in ("upbit", "okx")
+        for at_ms in range(5_000)
+    ]
+    with store.writing() as connection:
+        connection.execute(insert(job_runs), kept)
+    started = time.process_time()
+    for _ in range(20):
+        newest = jobs.last_outcomes(store)
+    assert len(newest) == 4
+    assert {run.scheduled_at_ms for run in newest} == {4_999}
+    plan = _plan(store)
+    assert "Seq Scan on job_runs" not in plan
+    assert "SCAN job_runs\n" not in plan
+    assert time.process_time() - started < 2
+
+
+def _plan(store: Store) -> str:
+    """How the database looks for the newest outcomes."""
+    seen: list[str] = []
+
+    def explain(
+        connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object
+    ) -> None:
+        if statement.startswith("WITH RECURSIVE"):
+            seen.append(statement)
+            prefix = "EXPLAIN QUERY PLAN" if store.dialect == "sqlite" else "EXPLAIN"
+            rows = connection.exec_driver_sql(f"{prefix} {statement}", parameters).all()
+            seen.extend(str(row[-1]) for row in rows)
+
+    with store.writing() as connection:
+        connection.exec_driver_sql("ANALYZE")
+    event.listen(store.engine, "before_cursor_execute", explain)
+    jobs.last_outcomes(store)
+    event.remove(store.engine, "before_cursor_execute", explain)
+    assert seen
+    return "\n".join([*seen[1:], ""])
 
 
 def test_runs_are_listed_newest_first_and_per_job(store: Store) -> None:
@@ -147,11 +221,13 @@ def test_a_heartbeat_replaces_the_one_before_and_ages_by_the_databases_clock(
             pid=42,
             version="0.1",
             speed=60.0,
+            exchanges=["upbit", "okx"],
         )
     time.sleep(0.05)
     (state,) = workers(store)
     assert state.current_jobs == ("prices",)
     assert state.counts == {"candles": 7}
+    assert state.exchanges == ("upbit", "okx")
     assert (state.host, state.pid, state.version, state.speed) == ("host", 42, "0.1", 60.0)
     assert state.started_at_ms == started_ms
     assert abs(state.last_beat_ms - time.time() * 1000) < 60_000

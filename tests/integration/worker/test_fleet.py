@@ -12,6 +12,7 @@ from dantaro.market.candles import Candle, Validated
 from dantaro.market.clocks import ClockReading
 from dantaro.market.markets import Market, Origin
 from dantaro.market.timeframes import HOUR_MS, HOURLY
+from dantaro.pipeline.admit import FirstAnswer, first_answer
 from dantaro.storage import facts
 from dantaro.storage.candles import store_page
 from dantaro.storage.catalogue import save_markets, stored_markets
@@ -167,6 +168,32 @@ async def test_an_exchange_that_is_away_at_the_start_is_admitted_when_it_comes(
     assert _last_error(store, "upbit") is None
 
 
+async def test_an_error_that_nobody_foresaw_does_not_end_the_attempts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_module, "_PAUSES_SECONDS", (0.1,))
+    away = _server("upbit", ClockReading(START, real_now_ms(), 1.0))
+    async with _running(away) as venues:
+        await away.stop()
+        told = Listener(store, venues)
+        await told.fleet.connect()
+        asked = 0
+
+        async def broken_at_first(venue: Venue) -> FirstAnswer:
+            nonlocal asked
+            asked += 1
+            if asked < 3:
+                raise KeyError("unforeseen")
+            return await first_answer(venue)
+
+        monkeypatch.setattr(fleet_module, "first_answer", broken_at_first)
+        await away.start()
+        await told.until(lambda: told.admitted == ["upbit"])
+        await told.fleet.close()
+    assert asked == 3
+    assert told.fleet.reach.away == frozenset()
+
+
 async def test_with_no_exchange_in_reach_a_store_keeps_its_own_time(store: Store) -> None:
     facts.fix_origin(store, Origin.RECORDED)
     reading = ClockReading(START, real_now_ms(), 2.0)
@@ -180,6 +207,7 @@ async def test_with_no_exchange_in_reach_a_store_keeps_its_own_time(store: Store
     assert told.admitted == []
     assert told.fleet.origin is Origin.RECORDED
     assert told.clock.reading == reading
+    assert told.fleet.reach.away == {"upbit"}
 
 
 async def test_an_exchange_that_comes_back_with_another_clock_is_refused_until_it_fits(

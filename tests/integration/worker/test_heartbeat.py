@@ -25,6 +25,7 @@ def _heart(store: Store, pulse: ThreadPoolExecutor) -> Heart:
         store,
         Clock(),
         "w1",
+        ("upbit",),
         0.1,
         pulse,
         Metrics(),
@@ -49,6 +50,7 @@ async def test_a_worker_says_what_it_does_and_since_when(
     assert state.last_beat_ms > state.started_at_ms  # not the first beat any more
     assert state.current_jobs == ("candles:upbit",)
     assert state.counts == {"runs_succeeded": 7}
+    assert state.exchanges == ("upbit",)
 
 
 async def test_a_blocked_event_loop_shows_as_a_dead_worker(

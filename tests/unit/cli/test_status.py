@@ -41,6 +41,7 @@ def _beat(store: Store) -> None:
         pid=1,
         version="0",
         speed=1.0,
+        exchanges=["upbit", "okx"],
     )
 
 
@@ -71,15 +72,21 @@ def test_an_exchange_whose_newest_job_failed_is_unreachable_with_the_reason(
 ) -> None:
     fix_origin(store, Origin.LIVE)
     save_markets(store, "upbit", [Market("upbit", "BTC/KRW", "BTC", "KRW", "KRW-BTC")], at_ms=1)
-    for at_ms, outcome, error in ((1, "succeeded", None), (2, "failed", "connection [refused]")):
+    for at_ms, outcome, error in (
+        (1, "succeeded", None),
+        (2, "failed", "VenueUnavailable: connection [refused]"),
+    ):
         lease = claim(store, "connect:upbit", at_ms, worker_id="w1", lease_seconds=30)
         assert lease is not None
         finish(store, lease, outcome=outcome, counts={}, error=error)  # type: ignore[arg-type]
     report = read_report(store, settings)
     upbit = report.exchanges[0]
     assert (upbit.exchange, upbit.state, upbit.markets) == ("upbit", "unreachable", 1)
-    assert upbit.problem == "connection [refused]"
-    assert any("upbit cannot be collected from: connection" in line for line in report.summary)
+    assert upbit.problem == "VenueUnavailable: connection [refused]"
+    assert any(
+        "upbit cannot be collected from: VenueUnavailable: connection" in line
+        for line in report.summary
+    )
 
 
 def test_the_printed_report_shows_text_in_brackets_as_it_is(
@@ -92,7 +99,7 @@ def test_the_printed_report_shows_text_in_brackets_as_it_is(
 
     lease = claim(store, "connect:upbit", 1, worker_id="w1", lease_seconds=30)
     assert lease is not None
-    finish(store, lease, outcome="failed", counts={}, error="[Errno 111] refused")
+    finish(store, lease, outcome="failed", counts={}, error="VenueUnavailable: [Errno 111] refused")
     monkeypatch.setenv("DANTARO_HOME", str(settings.home))
     monkeypatch.setenv("COLUMNS", "200")
     run(as_json=False)
