@@ -22,6 +22,9 @@ from dantaro.market.clocks import ClockReading
 from dantaro.market.markets import Origin
 from dantaro.settings import load_settings
 
+_FOLLOWABLE_SPEED = 60.0
+"""Faster than about this, an exchange's hours pass before its request limits let one collect them."""
+
 
 def run(
     *,
@@ -50,7 +53,7 @@ def run(
         simulated_source(exchange, seed=seed) if data is None else recorded_source(data, exchange)
         for exchange in exchanges
     ]
-    reading = ClockReading(_start_ms(start, sources), real_now_ms(), speed)
+    reading = ClockReading(_start_ms(start, exchanges, sources), real_now_ms(), speed)
     servers = [
         create_server(
             _format(exchange),
@@ -62,12 +65,16 @@ def run(
         )
         for offset, (exchange, source) in enumerate(zip(exchanges, sources, strict=True))
     ]
-    asyncio.run(_serve(servers))
+    asyncio.run(_serve(servers, hint=_speed_hint(speed, unlimited=unlimited)))
 
 
-def _start_ms(start: str | None, sources: Sequence[MarketSource]) -> int:
+def _start_ms(start: str | None, exchanges: Sequence[str], sources: Sequence[MarketSource]) -> int:
     if start is not None:
-        return _parse_time(start)
+        start_ms = _parse_time(start)
+        for exchange, source in zip(exchanges, sources, strict=True):
+            if not source.listings(start_ms):
+                raise _nothing_listed(start, exchange, source)
+        return start_ms
     if sources[0].origin is Origin.SIMULATED:
         return real_now_ms()
     return min(default_start_ms(source) for source in sources)
@@ -84,12 +91,39 @@ def _parse_time(text: str) -> int:
     return round(at.timestamp() * 1000)
 
 
+def _nothing_listed(start: str, exchange: str, source: MarketSource) -> ConfigurationError:
+    first = _minute(source.start_ms)
+    what = f"{source.origin.value} candles"
+    held = (
+        f"the {what} begin at {first}"
+        if source.end_ms is None
+        else f"the {what} reach from {first} to {_minute(source.end_ms)}"
+    )
+    return ConfigurationError(
+        f"--start {start}: {exchange} would list no market then: {held} (UTC); "
+        "choose a time at which there are markets, or leave --start out"
+    )
+
+
+def _minute(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M")
+
+
+def _speed_hint(speed: float, *, unlimited: bool) -> str | None:
+    if unlimited or speed <= _FOLLOWABLE_SPEED:
+        return None
+    return (
+        f"At --speed {speed:g} collecting cannot keep up within the exchange's request limits: "
+        "add --unlimited to serve without them."
+    )
+
+
 def _format(exchange: str) -> Literal["binance", "upbit"]:
     # `create_server` refuses any other, naming the known ones.
     return cast(Literal["binance", "upbit"], exchange)
 
 
-async def _serve(servers: Sequence[ExchangeServer]) -> None:
+async def _serve(servers: Sequence[ExchangeServer], *, hint: str | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -98,6 +132,8 @@ async def _serve(servers: Sequence[ExchangeServer]) -> None:
         for server in servers:
             await server.start()
         _explain(servers)
+        if hint is not None:
+            Console(stderr=True, soft_wrap=True, highlight=False).print(hint, style="yellow")
         await stop.wait()
     finally:
         for server in servers:

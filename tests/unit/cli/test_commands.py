@@ -1,5 +1,6 @@
 """The command line: help, exit codes, and errors that are messages and not tracebacks."""
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -8,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import structlog
 
@@ -17,6 +20,7 @@ _COMMANDS = (
     *("up", "demo", "worker", "api", "venue", "migrate", "backfill", "status", "config", "keys"),
     *("keys create", "keys list", "keys rotate", "keys revoke"),
 )
+
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -87,6 +91,11 @@ def test_the_version_is_printed(run: Run) -> None:
         (["venue", "--exchange", "upbit", "--exchange", "upbit"], {}, "twice"),
         (["venue", "--exchange", "upbit", "--data", "no.parquet"], {}, "no.parquet"),
         (["venue", "--exchange", "upbit", "--start", "soon"], {}, "--start 'soon'"),
+        (
+            ["venue", "--exchange", "upbit", "--start", "2023-06-02"],
+            {},
+            "upbit would list no market then: the simulated candles begin at 2024-01-01T00:00 (UTC)",
+        ),
         (["status"], {}, "dantaro migrate"),
         (["worker"], {}, "dantaro migrate"),
         (["api"], {}, "dantaro migrate"),
@@ -114,6 +123,55 @@ def test_a_torn_recording_is_named(run: Run, tmp_path: Path) -> None:
     assert code == 2
     assert "torn.parquet" in err
     assert "Traceback" not in err
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Ten days of one market from 2023-01-01 on."""
+    path = tmp_path / "ten days.parquet"
+    times = [1_672_531_200_000 + hour * 3_600_000 for hour in range(240)]
+    texts = {"exchange": "binance", "symbol": "BTC/USDT", "timeframe": "1h"}
+    figures = dict.fromkeys(("open", "high", "low", "close", "volume"), [1.0] * 240)
+    columns = {**{name: [text] * 240 for name, text in texts.items()}, "ts": times, **figures}
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize("start", ["2030-01-01", "2022-12-31T23:59"])
+def test_a_recording_is_not_started_where_it_has_no_market(
+    run: Run, recording: Path, start: str
+) -> None:
+    code, out, err = run(
+        "venue", "--exchange", "binance", "--data", str(recording), "--start", start
+    )
+    assert code == 2
+    assert out == ""
+    assert f"--start {start}: binance would list no market" in err
+    assert "from 2023-01-01T00:00 to 2023-01-11T00:00 (UTC)" in err
+    assert "leave --start out" in err
+
+
+async def _return_at_once(_: asyncio.Event) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    ("options", "hinted"),
+    [
+        (["--speed", "600"], True),
+        (["--speed", "60"], False),
+        (["--speed", "600", "--unlimited"], False),
+    ],
+)
+def test_a_speed_that_nobody_can_follow_is_pointed_out(
+    run: Run, recording: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], *, hinted: bool
+) -> None:
+    monkeypatch.setattr(asyncio.Event, "wait", _return_at_once)
+    arguments = ["venue", "--exchange", "binance", "--data", str(recording), "--port", "0"]
+    code, out, err = run(*arguments, "--start", "2023-01-05", *options)
+    assert code == 0
+    assert "DANTARO_VENUE_URLS" in out
+    assert ("add --unlimited" in err) == hinted
 
 
 def test_a_database_that_is_away_is_exit_code_75(run: Run) -> None:
