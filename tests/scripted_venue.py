@@ -116,4 +116,5 @@ class ScriptedVenue:
                 Ticker(self.exchange, symbol, 100.0, None, turnover, NOW)
                 for symbol, turnover in self.turnovers.items()
             ],
+            collected_at_ms=self._now(),
         )

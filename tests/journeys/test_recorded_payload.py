@@ -69,7 +69,8 @@ async def test_a_recorded_answer_becomes_exactly_these_rows(
     now_ms = expected[-1].opened_at_ms + timeframe.milliseconds + 600_000
     fix_origin(store, Origin.RECORDED)
     save_markets(store, exchange, [market], at_ms=now_ms)
-    save_tickers(store, [Ticker(exchange, market.symbol, 1.0, None, 1.0, now_ms)])
+    ticker = Ticker(exchange, market.symbol, 1.0, None, 1.0, now_ms)
+    save_tickers(store, [ticker], collected_at_ms=now_ms)
     plan = CollectionPlan.of(
         quotes=(market.quote,),
         universe_size=1,

@@ -144,11 +144,36 @@ def _ratings(moment: Prepared) -> Document:
 
 
 def _prices(moment: Prepared) -> Iterator[Price]:
+    """One row per listed market with a price, by exchange and symbol: its ticker, else its last close."""
+    prices = {(price.exchange, price.symbol): price for price in _last_closes(moment)}
+    prices.update({(price.exchange, price.symbol): price for price in _ticker_prices(moment)})
+    for _, price in sorted(prices.items()):
+        yield price
+
+
+def _last_closes(moment: Prepared) -> Iterator[Price]:
+    """The last close and its time; nobody knows the 24 hours before now without a ticker."""
+    listed = {market.key for market in moment.inputs.markets if market.listed}
+    reading = moment.reading
+    for row in map(int, np.flatnonzero(np.isfinite(reading.close))):
+        market = moment.markets[row]
+        if market.key in listed:
+            yield Price(
+                exchange=market.exchange,
+                symbol=market.symbol,
+                price=float(reading.close[row]),
+                change_24h=None,
+                turnover_24h=None,
+                at_ms=int(reading.recorded_as_of_ms[row]),
+            )
+
+
+def _ticker_prices(moment: Prepared) -> Iterator[Price]:
     """The tickers. Where an exchange publishes no 24-hour change it is taken against the hourly close
     24 hours before the newest one.
     """
     day_ago = _closes_a_day_ago(moment)
-    for key, ticker in sorted(moment.inputs.tickers.items()):
+    for key, ticker in moment.inputs.tickers.items():
         change = ticker.change_24h
         if change is None and key in day_ago:
             change = ticker.price / day_ago[key] - 1.0

@@ -4,7 +4,7 @@ The panels depend on candles alone, so that one set of them can serve many passe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,14 +20,18 @@ _ROLLING_DAYS = 90
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What one pass works on. `markets` is the whole catalogue; `tickers`, `hourly` and `daily` are
-    keyed by `Market.key` and may lack markets.
+    """What one pass works on. `markets` is the whole catalogue; all else is keyed by `Market.key` and
+    may lack markets.
+
+    `tickers` are those that still hold. `last_turnovers` are 24-hour turnovers in quote currency as
+    last known, however old: a market keeps its place in the universe while its ticker is away.
     """
 
     markets: tuple[Market, ...]
     tickers: Mapping[str, Ticker]
     hourly: Mapping[str, Series]
     daily: Mapping[str, Series]
+    last_turnovers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

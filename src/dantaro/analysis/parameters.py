@@ -10,6 +10,7 @@ class Parameters:
     Attributes:
         universe_size: markets per exchange and quote currency, by 24-hour turnover.
         quotes: quote currencies that are ranked.
+        max_ticker_age_seconds: a ticker collected longer ago is not served as a price; three rounds.
         hourly_candles, daily_candles: how many candles back the panels reach.
         min_turnover_usd: least median daily turnover of thirty days, in US dollars.
         max_quiet_share: largest share of candles without a trade.
@@ -27,6 +28,7 @@ class Parameters:
 
     universe_size: int = 200
     quotes: tuple[str, ...] = ("KRW", "USDT")
+    max_ticker_age_seconds: int = 180
     hourly_candles: int = 2160
     daily_candles: int = 400
     min_turnover_usd: float = 50_000.0

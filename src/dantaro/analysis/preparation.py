@@ -143,11 +143,27 @@ def _dollars(markets: Sequence[Market], rates: Rates) -> FloatArray:
 
 
 def _turnovers(inputs: Inputs) -> dict[str, float]:
-    return {
+    """24-hour turnovers by `Market.key`: of the tickers, else as last known."""
+    known = {
         key: ticker.turnover_24h
         for key, ticker in inputs.tickers.items()
         if ticker.turnover_24h is not None
     }
+    return {**inputs.last_turnovers, **known}
+
+
+def _universe_turnovers(
+    inputs: Inputs, markets: Sequence[Market], measured: FloatArray
+) -> dict[str, float]:
+    """What the universe is ranked by: `_turnovers`, which is what candles are collected by, and only
+    where an exchange gives none in a quote currency at all, the `measured` ones of `markets`.
+    """
+    turnovers = _turnovers(inputs)
+    told = {(m.exchange, m.quote) for m in inputs.markets if m.key in turnovers}
+    for market, turnover in zip(markets, measured, strict=True):
+        if (market.exchange, market.quote) not in told and np.isfinite(turnover):
+            turnovers[market.key] = float(turnover)
+    return turnovers
 
 
 def _measures(reading: Reading, dollars: FloatArray) -> Measures:
@@ -177,10 +193,7 @@ def _reasons(
     inputs: Inputs, parameters: Parameters, panels: Panels, measures: Measures, *, now_ms: int
 ) -> dict[str, tuple[Exclusion, ...]]:
     """Every reason of every market that is not scored, by `Market.key`."""
-    turnovers = _turnovers(inputs)
-    for row, market in enumerate(panels.markets):
-        if np.isfinite(measures.turnover[row]):
-            turnovers.setdefault(market.key, float(measures.turnover[row]))
+    turnovers = _universe_turnovers(inputs, panels.markets, measures.turnover)
     catalogue = catalogue_exclusions(inputs.markets, turnovers, parameters)
     measured = measured_exclusions(
         panels.markets, measures, panels.anomalies, parameters, now_ms=now_ms

@@ -33,9 +33,10 @@ no more quickly."""
 class Findings:
     """Documents ready to be published, and what they rest on.
 
-    `analysed_at_ms` is the moment that the analysis took for now. `data_as_of_ms` is the close of the newest candle behind them (0: none), `stale_after_ms` when
-    they count as stale, `inputs` the newest close of each exchange. `scored` and `excluded` count
-    markets. While `provisional` some markets are judged by their daily candles only.
+    `analysed_at_ms` is the moment that the analysis took for now. `data_as_of_ms` is the close of the
+    newest candle behind them (0: none), `stale_after_ms` when they count as stale, `inputs` the newest
+    close of each exchange. `scored` and `excluded` count markets. While `provisional` some markets are
+    judged by their daily candles only.
     """
 
     documents: tuple[Document, ...]

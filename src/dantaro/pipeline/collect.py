@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Protocol
 
 import structlog
 
+from dantaro.clock import Clock
 from dantaro.errors import (
     DantaroError,
     RetryLater,
@@ -33,6 +34,7 @@ from dantaro.storage.catalogue import (
     stored_markets,
 )
 from dantaro.storage.engine import Store
+from dantaro.storage.facts import clock_reading
 from dantaro.venues.venue import Venue
 
 log = structlog.get_logger()
@@ -107,7 +109,8 @@ async def collect_markets(venue: Venue, store: Store, *, origin: Origin, now_ms:
 async def collect_tickers(
     venue: Venue, store: Store, plan: CollectionPlan, *, origin: Origin
 ) -> Outcome:
-    """Store the latest tickers of all listed markets with the configured quotes.
+    """Store the latest tickers of all listed markets with the configured quotes, and when they were
+    collected on the clock that the store keeps.
 
     Raises: as `collect_markets`.
     """
@@ -118,7 +121,7 @@ async def collect_tickers(
     tickers = await venue.tickers(wanted)
     require_origin(venue, origin)
     usable = [ticker for ticker in tickers if _is_usable(ticker)]
-    await asyncio.to_thread(save_tickers, store, usable)
+    await asyncio.to_thread(_keep_tickers, store, usable)
     counts = Counter(
         tickers=len(usable),
         tickers_rejected=len(tickers) - len(usable),
@@ -126,6 +129,11 @@ async def collect_tickers(
     )
     log.info("tickers_collected", exchange=venue.exchange, **counts)
     return Outcome(counts)
+
+
+def _keep_tickers(store: Store, tickers: Sequence[Ticker]) -> None:
+    collected_at_ms = Clock(clock_reading(store)).now_ms()
+    save_tickers(store, tickers, collected_at_ms=collected_at_ms)
 
 
 def _is_usable(ticker: Ticker) -> bool:

@@ -60,10 +60,14 @@ def stored_markets(store: Store, *, exchange: str | None = None) -> tuple[Stored
     return tuple(sorted(map(_stored_market, rows), key=lambda stored: stored.market))
 
 
-def save_tickers(store: Store, tickers: Sequence[Ticker]) -> None:
-    """Keep the latest ticker of each market; one older than the kept one is ignored."""
+def save_tickers(store: Store, tickers: Sequence[Ticker], *, collected_at_ms: int) -> None:
+    """Keep the latest ticker of each market; one older than the kept one is ignored.
+
+    `collected_at_ms` is when the exchange gave them, on the clock of the data. Their own times do not
+    tell that: the last trade of a quiet market is old although nothing newer can be known.
+    """
     newest = {
-        (ticker.exchange, ticker.symbol): _ticker_values(ticker)
+        (ticker.exchange, ticker.symbol): _ticker_values(ticker, collected_at_ms)
         for ticker in sorted(tickers, key=lambda ticker: ticker.at_ms)
     }
     if not newest:
@@ -74,7 +78,7 @@ def save_tickers(store: Store, tickers: Sequence[Ticker]) -> None:
         index_elements=[table.c.exchange, table.c.symbol],
         set_={
             name: statement.excluded[name]
-            for name in ("price", "change_24h", "turnover_24h", "at_ms")
+            for name in ("price", "change_24h", "turnover_24h", "at_ms", "collected_at_ms")
         },
         where=table.c.at_ms <= statement.excluded.at_ms,
     )
@@ -82,11 +86,18 @@ def save_tickers(store: Store, tickers: Sequence[Ticker]) -> None:
         connection.execute(statement, [newest[key] for key in sorted(newest)])
 
 
-def latest_tickers(store: Store, *, exchange: str | None = None) -> tuple[Ticker, ...]:
-    """The latest ticker of every market (of one exchange), ordered by exchange and symbol."""
+def latest_tickers(
+    store: Store, *, exchange: str | None = None, collected_since_ms: int | None = None
+) -> tuple[Ticker, ...]:
+    """The latest ticker of every market (of one exchange), ordered by exchange and symbol; with
+    `collected_since_ms` only those that the exchange gave at that moment or later.
+    """
     table = tickers_table
+    statement = _of(select(table), table.c.exchange, exchange)
+    if collected_since_ms is not None:
+        statement = statement.where(table.c.collected_at_ms >= collected_since_ms)
     with store.reading() as connection:
-        rows = connection.execute(_of(select(table), table.c.exchange, exchange)).all()
+        rows = connection.execute(statement).all()
     return tuple(
         Ticker(row.exchange, row.symbol, row.price, row.change_24h, row.turnover_24h, row.at_ms)
         for row in sorted(rows, key=lambda row: (row.exchange, row.symbol))
@@ -111,7 +122,7 @@ def _market_values(market: Market, at_ms: int) -> Mapping[str, object]:
     }
 
 
-def _ticker_values(ticker: Ticker) -> Mapping[str, object]:
+def _ticker_values(ticker: Ticker, collected_at_ms: int) -> Mapping[str, object]:
     return {
         "exchange": ticker.exchange,
         "symbol": ticker.symbol,
@@ -119,6 +130,7 @@ def _ticker_values(ticker: Ticker) -> Mapping[str, object]:
         "change_24h": ticker.change_24h,
         "turnover_24h": ticker.turnover_24h,
         "at_ms": ticker.at_ms,
+        "collected_at_ms": collected_at_ms,
     }
 
 

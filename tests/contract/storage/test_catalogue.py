@@ -47,8 +47,20 @@ def test_only_the_latest_ticker_of_a_market_is_kept(store: Store) -> None:
     old = Ticker("upbit", "BTC/KRW", 1.5, 0.1, 2.5, at_ms=10)
     new = Ticker("upbit", "BTC/KRW", 1.6, None, None, at_ms=20)
     other = Ticker("okx", "BTC/USDT", 0.1 + 0.2, -0.01, 1e12, at_ms=5)
-    save_tickers(store, [new, old, other])
-    save_tickers(store, [old])
-    save_tickers(store, [])
+    save_tickers(store, [new, old, other], collected_at_ms=30)
+    save_tickers(store, [old], collected_at_ms=40)
+    save_tickers(store, [], collected_at_ms=50)
     assert latest_tickers(store) == (other, new)
     assert latest_tickers(store, exchange="upbit") == (new,)
+
+
+def test_a_ticker_is_as_old_as_its_collection_whatever_time_it_bears(store: Store) -> None:
+    quiet = Ticker("upbit", "BTC/KRW", 1.5, None, 2.5, at_ms=10)
+    gone = Ticker("okx", "BTC/USDT", 1.0, None, 1.0, at_ms=90)
+    save_tickers(store, [quiet, gone], collected_at_ms=100)
+    save_tickers(store, [quiet], collected_at_ms=160)
+    assert latest_tickers(store, collected_since_ms=101) == (quiet,)
+    assert latest_tickers(store, collected_since_ms=160) == (quiet,)
+    assert latest_tickers(store, collected_since_ms=161) == ()
+    assert latest_tickers(store) == (gone, quiet)
+    assert latest_tickers(store, exchange="okx", collected_since_ms=100) == (gone,)

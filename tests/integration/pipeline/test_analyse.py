@@ -2,14 +2,16 @@ import pytest
 
 from dantaro.analysis.engine import build_panels
 from dantaro.analysis.parameters import Parameters
+from dantaro.market.clocks import ClockReading
 from dantaro.market.markets import Origin, Ticker
 from dantaro.market.results import Exclusion, ExclusionReason, MarketFeatures, PartKind, Price
-from dantaro.market.timeframes import DAILY, HOUR_MS, HOURLY
+from dantaro.market.timeframes import DAILY, HOUR_MS, HOURLY, MINUTE_MS
 from dantaro.pipeline import analyse
 from dantaro.pipeline.analyse import Analyst
 from dantaro.pipeline.collect import CollectionPlan, collect_candles
-from dantaro.storage.catalogue import save_markets, save_tickers
+from dantaro.storage.catalogue import latest_tickers, save_markets, save_tickers
 from dantaro.storage.engine import Store
+from dantaro.storage.facts import save_clock
 from scripted_venue import NOW, ScriptedVenue, rows_of
 
 PARAMETERS = Parameters(quotes=("USDT",), min_turnover_usd=0.0)
@@ -88,7 +90,8 @@ async def test_panels_are_made_again_only_when_candles_came(
     await _collected(store)
     analyst = _analyst(store)
     analyst.recommend(now_ms=NOW)
-    save_tickers(store, [Ticker("binance", "BTC/USDT", 7.0, None, 1e9, NOW + 1)])
+    dearer = Ticker("binance", "BTC/USDT", 7.0, None, 1e9, NOW + 1)
+    save_tickers(store, [dearer], collected_at_ms=NOW + 1)
     later = analyst.recommend(now_ms=NOW + 60_000)
     analyst.find_levels(now_ms=NOW + 60_000)
     assert len(made) == 1
@@ -113,3 +116,59 @@ async def test_exchanges_that_are_no_longer_configured_are_not_analysed(store: S
     await _collected(store)
     found = Analyst(store, PARAMETERS, exchanges=("upbit",)).recommend(now_ms=NOW)
     assert (found.scored, found.excluded, found.data_as_of_ms) == (0, 0, 0)
+
+
+def _prices(store: Store, *, now_ms: int, parameters: Parameters = PARAMETERS) -> dict[str, Price]:
+    found = Analyst(store, parameters, exchanges=("binance",)).recommend(now_ms=now_ms)
+    return {row.symbol: row for row in found.documents[-1].rows(Price)}
+
+
+async def test_a_ticker_counts_until_three_rounds_are_missed_and_then_the_last_close_does(
+    store: Store,
+) -> None:
+    await _collected(store)
+    fresh = _prices(store, now_ms=NOW + 3 * MINUTE_MS)
+    assert {row.price for row in fresh.values()} == {100.0}
+    assert all(row.at_ms == NOW and row.turnover_24h is not None for row in fresh.values())
+
+    stale = _prices(store, now_ms=NOW + 3 * MINUTE_MS + 1)
+    assert sorted(stale) == sorted(SYMBOLS)
+    assert {row.at_ms for row in stale.values()} == {HOURLY.floor(NOW)}
+    assert stale["BTC/USDT"].price == 2000.0 + 60 * 24 - 1  # the close of its newest candle
+    assert {(row.change_24h, row.turnover_24h) for row in stale.values()} == {(None, None)}
+
+
+async def test_tickers_live_as_long_as_the_plan_says_and_longer_on_a_clock_that_races(
+    store: Store,
+) -> None:
+    await _collected(store)
+    longer = Parameters(quotes=("USDT",), min_turnover_usd=0.0, max_ticker_age_seconds=600)
+    later = NOW + 10 * MINUTE_MS
+    assert _prices(store, now_ms=later, parameters=longer)["BTC/USDT"].price == 100.0
+    assert _prices(store, now_ms=later)["BTC/USDT"].price != 100.0
+    save_clock(store, ClockReading(NOW, NOW, 60.0))  # ten minutes of it pass in ten seconds
+    assert _prices(store, now_ms=later)["BTC/USDT"].price == 100.0
+    assert _prices(store, now_ms=later + 1)["BTC/USDT"].price != 100.0
+
+
+async def test_the_ticker_of_a_quiet_market_is_fresh_while_the_exchange_repeats_it(
+    store: Store,
+) -> None:
+    await _collected(store)
+    later = NOW + 30 * MINUTE_MS
+    save_tickers(store, latest_tickers(store), collected_at_ms=later)
+    assert _prices(store, now_ms=later + MINUTE_MS)["BTC/USDT"].price == 100.0
+
+
+async def test_markets_keep_their_places_by_the_last_known_turnover_while_tickers_are_away(
+    store: Store,
+) -> None:
+    await _collected(store)
+    two = Parameters(quotes=("USDT",), min_turnover_usd=0.0, universe_size=2)
+    outside = []
+    for now_ms in (NOW, NOW + 45 * MINUTE_MS):
+        found = Analyst(store, two, exchanges=("binance",)).recommend(now_ms=now_ms)
+        rows = found.documents[-2].rows(Exclusion)
+        outside.append({(row.symbol, row.reason, row.figure) for row in rows})
+    assert outside[0] == outside[1]
+    assert {symbol for symbol, *_ in outside[0]} == {"XRP/USDT", "SOL/USDT"}

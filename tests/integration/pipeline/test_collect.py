@@ -2,8 +2,10 @@ from collections.abc import Callable
 
 import pytest
 
+from dantaro.clock import real_now_ms
 from dantaro.errors import OriginMismatch, VenueRefused, VenueUnavailable
 from dantaro.market.candles import Candle, RejectReason
+from dantaro.market.clocks import ClockReading
 from dantaro.market.markets import Origin, Ticker
 from dantaro.market.timeframes import DAILY, DAY_MS, HOUR_MS, HOURLY, Timeframe
 from dantaro.pipeline.collect import (
@@ -16,6 +18,7 @@ from dantaro.pipeline.outcome import Outcome
 from dantaro.storage.candles import coverage, gaps, read_candles, rejected_counts
 from dantaro.storage.catalogue import latest_tickers, stored_markets
 from dantaro.storage.engine import Store
+from dantaro.storage.facts import save_clock
 from dantaro.venues.session import Announcement
 from scripted_venue import NOW, Row, ScriptedVenue, rows_of
 
@@ -332,3 +335,16 @@ async def test_tickers_that_cannot_be_true_are_left_out_and_counted(store: Store
     assert outcome.counts["tickers_rejected"] == 2
     fresh = [ticker for ticker in latest_tickers(store) if ticker.at_ms == later]
     assert fresh == [answers[0]]
+
+
+async def test_tickers_are_dated_by_the_clock_of_the_data_not_by_their_own_times(
+    store: Store,
+) -> None:
+    venue = ScriptedVenue()
+    venue.put_into(store, SYMBOLS)
+    save_clock(store, ClockReading(NOW + HOUR_MS, real_now_ms(), 1.0))
+    await collect_tickers(venue.as_venue(), store, _plan(), origin=Origin.SIMULATED)
+    repeated = latest_tickers(store, collected_since_ms=NOW + HOUR_MS)
+    assert {ticker.symbol for ticker in repeated} == set(SYMBOLS)
+    assert {ticker.at_ms for ticker in repeated} == {NOW}
+    assert latest_tickers(store, collected_since_ms=NOW + 2 * HOUR_MS) == ()

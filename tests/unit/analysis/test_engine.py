@@ -380,3 +380,26 @@ def test_a_change_is_unknown_while_only_days_are_collected() -> None:
     inputs = replace(inputs, hourly={}, tickers={**inputs.tickers, "upbit:BTC/KRW": silent})
     prices = recommend(inputs, PARAMETERS, now_ms=NOW_MS).prices.rows(Price)
     assert [row.change_24h for row in prices if row.symbol == "BTC/KRW"] == [None]
+
+
+def test_a_market_without_a_ticker_has_its_last_close_and_says_nothing_of_24_hours() -> None:
+    inputs = a_world()
+    key = "okx:BTC/USDT"
+    tickers = {k: ticker for k, ticker in inputs.tickers.items() if k != key}
+    silent = replace(inputs, tickers=tickers)
+    rows = recommend(silent, PARAMETERS, now_ms=NOW_MS).prices.rows(Price)
+    prices = {f"{row.exchange}:{row.symbol}": row for row in rows}
+    last = float(inputs.hourly[key].close[-1])
+    assert prices[key] == Price("okx", "BTC/USDT", last, None, None, CLOSED_MS)
+    assert prices.keys() == inputs.tickers.keys()
+    assert list(prices) == sorted(prices)
+
+
+def test_a_quiet_markets_last_close_bears_the_time_of_its_last_candle() -> None:
+    inputs = a_world()
+    key = "okx:BTC/USDT"
+    quiet = until(inputs.hourly[key], CLOSED_MS - 3 * HOUR_MS)
+    inputs = replace(inputs, tickers={}, hourly={**inputs.hourly, key: quiet})
+    rows = recommend(inputs, PARAMETERS, now_ms=NOW_MS).prices.rows(Price)
+    price = next(row for row in rows if (row.exchange, row.symbol) == ("okx", "BTC/USDT"))
+    assert (price.price, price.at_ms) == (float(quiet.close[-1]), CLOSED_MS - 3 * HOUR_MS)
