@@ -25,6 +25,11 @@ _POLL_SECONDS = 0.1
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 _HEALTHY_SECONDS = 30.0
+_REFUSALS = 5
+"""So often in a row may a program that did run before say that its configuration is wrong.
+
+A port of a predecessor that is still dying, for one, is free again a moment later.
+"""
 _KILL_SECONDS = 1.0
 
 
@@ -66,8 +71,8 @@ class Supervisor:
     def run(self) -> int:
         """Run until `stop`; returns the exit code.
 
-        That is 0 after `stop`, or 2 when a program says at its first start that the configuration
-        is wrong. Call it from the main thread: the children are bound to the thread they start in.
+        That is 0 after `stop`, or 2 when a program says that the configuration is wrong: at once
+        when it never ran well, else when it says so several times in a row. Call it from the main thread: the children are bound to the thread they start in.
         """
         try:
             while not self._stop.wait(_POLL_SECONDS):
@@ -103,6 +108,7 @@ class _Child:
         self._start_at = 0.0
         self._pause = _FIRST_PAUSE_SECONDS
         self._was_healthy = False
+        self._refusals = 0
         self.refused = False
 
     def tend(self) -> None:
@@ -114,6 +120,7 @@ class _Child:
             return
         if now - self._started_at >= _HEALTHY_SECONDS:
             self._was_healthy = True
+            self._refusals = 0
             self._pause = _FIRST_PAUSE_SECONDS
         if (code := self._process.poll()) is not None:
             self._note_death(code, now)
@@ -163,7 +170,8 @@ class _Child:
     def _note_death(self, code: int, now: float) -> None:
         self._finish_reading()
         self._process = None
-        self.refused = code == CONFIGURATION_EXIT and not self._was_healthy
+        self._refusals = self._refusals + 1 if code == CONFIGURATION_EXIT else 0
+        self.refused = self._refusals >= (_REFUSALS if self._was_healthy else 1)
         if self.refused:
             _log.error("program_refused", program=self.name, exit_code=code)
             return

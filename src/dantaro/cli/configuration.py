@@ -8,13 +8,19 @@ from rich.table import Table
 from dantaro.logs import mask
 from dantaro.settings import DECLARATIONS, Effective, read_settings
 from dantaro.settings.documents import configuration_page, env_example, written
+from dantaro.venues.exchange_ids import require_known
 
 __all__ = ["configuration_page", "env_example", "show_settings"]
 
 
 def show_settings(*, as_json: bool) -> None:
-    """Print every effective setting with its source; passwords are masked."""
+    """Print every effective setting with its source; passwords are masked.
+
+    Raises:
+        ConfigurationError: a setting is not valid, or an exchange is unknown.
+    """
     effective = read_settings()
+    require_known(effective.settings.exchanges)
     if as_json:
         Console(soft_wrap=True).print_json(json.dumps(_rows(effective)))
         return

@@ -17,6 +17,7 @@ from dantaro.settings import Settings, load_settings
 from dantaro.storage.engine import Store, open_store
 from dantaro.storage.keys import create_key, list_keys
 from dantaro.storage.schema import migrate
+from dantaro.venues.exchange_ids import require_known
 
 _log = structlog.get_logger(__name__)
 
@@ -30,10 +31,11 @@ def run() -> int:
     While a database is away the API runs already and says so; the worker follows the migration.
 
     Raises:
-        ConfigurationError: a setting, the port, the data folder or the database is wrong.
+        ConfigurationError: a setting, an exchange, the port, the data folder or the database is wrong.
     """
     settings = load_settings()
     configure_logs(log_format=settings.log_format, level=settings.log_level, process="up")
+    require_known(settings.exchanges)
     require_home(settings.home)
     require_free_port(settings.host, settings.port)
     migration = Migration(settings)

@@ -5,7 +5,6 @@ and its throttle by our limiter, so redirects, bombs and refusals are judged bef
 it opens no connection that would have to be closed.
 """
 
-import difflib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import ccxt.async_support
 
 from dantaro.errors import ConfigurationError, VenueAnswerInvalid, VenueRateLimited, VenueRefused
 from dantaro.venues.errors import refusal, shorten, translated
+from dantaro.venues.exchange_ids import require_known
 from dantaro.venues.limits import SHARE, UNIT_MILLISECONDS, RateLimiter
 from dantaro.venues.rows import holds_an_empty_list
 from dantaro.venues.session import Announcement, Answer, VenueSession
@@ -182,11 +182,6 @@ class Gateway:
             )
 
 
-def known_exchanges() -> tuple[str, ...]:
-    """Every exchange id that ccxt knows."""
-    return tuple(ccxt.async_support.exchanges)
-
-
 def replace_origin(urls: Any, base_url: str) -> Any:
     """`urls` with scheme and host of every address in it replaced, however deeply they nest."""
     if isinstance(urls, dict):
@@ -210,8 +205,5 @@ def _parse_base_url(exchange: str, base_url: str) -> str:
 
 
 def _ccxt_class(exchange: str) -> Any:
-    if exchange not in known_exchanges():
-        near = difflib.get_close_matches(exchange.lower(), known_exchanges(), n=3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise ConfigurationError(f"unknown exchange {exchange!r}{hint}")
+    require_known([exchange])
     return getattr(ccxt.async_support, exchange)

@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from dantaro.app import supervisor as supervisor_module
 from dantaro.app.supervisor import Program, Supervisor
 
 _SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
@@ -103,6 +106,27 @@ def test_a_wrong_configuration_at_the_first_start_ends_everything() -> None:
     assert supervisor.run() == 2
     assert lines.of("wrong") == ["PORT is wrong"]
     assert all(not _is_alive(int(line)) for line in lines.of("steady") if line.isdigit())
+
+
+def test_a_configuration_that_became_wrong_ends_everything_instead_of_restarting_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "_HEALTHY_SECONDS", 0.3)
+    monkeypatch.setattr(supervisor_module, "_FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(supervisor_module, "_LONGEST_PAUSE_SECONDS", 0.05)
+    lines = _Lines()
+    code = (
+        "import pathlib, sys, time\n"
+        "print('start', flush=True)\n"
+        "ran = pathlib.Path(sys.argv[1])\n"
+        "if ran.exists(): sys.exit(2)\n"
+        "ran.touch(); time.sleep(0.8); sys.exit(1)"
+    )
+    supervisor = Supervisor(
+        [Program("worker", _python(code, str(tmp_path / "ran")))], on_line=lines
+    )
+    assert supervisor.run() == 2
+    assert lines.of("worker") == ["start"] * 6
 
 
 def test_a_program_waits_until_it_may_start() -> None:
