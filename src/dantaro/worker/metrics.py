@@ -10,6 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 
 from dantaro.errors import ConfigurationError
 
+_TASK = "task"
+"""The label that names the job: `job` is Prometheus' own."""
+
 _SECONDS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
@@ -21,26 +24,26 @@ class Metrics:
         self._runs = Counter(
             "dantaro_worker_job_runs",
             "Slots that ran to an end on this worker.",
-            ("job", "outcome"),
+            (_TASK, "outcome"),
             registry=self.registry,
         )
         self._seconds = Histogram(
             "dantaro_worker_job_seconds",
             "Real seconds of one attempt of a job.",
-            ("job",),
+            (_TASK,),
             buckets=_SECONDS,
             registry=self.registry,
         )
         self._counted = Counter(
             "dantaro_worker_job_items",
             "What the jobs counted: candles stored, rows rejected by reason, and so on.",
-            ("job", "item"),
+            (_TASK, "item"),
             registry=self.registry,
         )
         self._succeeded_at = Gauge(
             "dantaro_worker_job_last_success_timestamp_seconds",
             "Real time at which the job last succeeded on this worker.",
-            ("job",),
+            (_TASK,),
             registry=self.registry,
         )
         self._running = Gauge(

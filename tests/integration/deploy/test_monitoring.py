@@ -17,6 +17,7 @@ from dantaro.worker.metrics import Metrics as WorkerMetrics
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 MADE_BY_PROMETHEUS = {"up"}
+ADDED_BY_PROMETHEUS = {"job", "instance"}
 _NAME = re.compile(r"\b(?:dantaro_\w+|process_\w+|up)\b")
 
 
@@ -39,6 +40,7 @@ def _exported() -> dict[str, set[str]]:
         latency_seconds={"database": 0.001, "cache": 0.001},
         encodings=1,
         encoded_bytes=1,
+        part_ages={"recommendations": (1.0, False)},
     )
     worker = WorkerMetrics()
     with worker.running("tickers:upbit"):
@@ -48,14 +50,13 @@ def _exported() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for text in (api.text(gauges), generate_latest(registry)):
         for name, labels in _samples(text):
-            # Prometheus renames a target's own label `job`, see prometheus.yml.
-            names = {"exported_job" if label == "job" else label for label in labels}
-            found.setdefault(name, set()).update(names)
+            # Prometheus would rename a label that it adds itself.
+            assert not ADDED_BY_PROMETHEUS & set(labels)
+            found.setdefault(name, set()).update(labels)
     return found
 
 
 EXPORTED = _exported()
-ADDED_BY_PROMETHEUS = {"job", "instance"}
 
 
 def _alerts() -> list[dict[str, Any]]:

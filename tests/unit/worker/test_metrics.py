@@ -19,9 +19,9 @@ def server() -> Iterator[MetricsServer]:
 def test_the_metrics_are_served_over_http(server: MetricsServer) -> None:
     with urlopen(f"http://127.0.0.1:{server.port}/metrics") as answer:
         text = answer.read().decode()
-    run = 'dantaro_worker_job_runs_total{job="candles:upbit",outcome="succeeded"} 1.0'
+    run = 'dantaro_worker_job_runs_total{outcome="succeeded",task="candles:upbit"} 1.0'
     assert run in text
-    item = 'dantaro_worker_job_items_total{item="candles_stored",job="candles:upbit"} 40.0'
+    item = 'dantaro_worker_job_items_total{item="candles_stored",task="candles:upbit"} 40.0'
     assert item in text
     assert "dantaro_worker_generation 3.0" in text
 
