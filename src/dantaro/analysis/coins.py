@@ -80,7 +80,7 @@ _OPPOSITE = {"UP": "DOWN", "DOWN": "UP", "BULL": "BEAR", "BEAR": "BULL", "L": "S
 def classify(base: str, *, bases: Collection[str]) -> tuple[ExclusionReason, str] | None:
     """Why a coin of this ticker is not ranked, with the words for it; None for an ordinary coin.
 
-    `bases` are all tickers of the catalogue: a leveraged token is recognised by its underlying coin
+    `bases` are all tickers of the exchange: a leveraged token is recognised by its underlying coin
     or its opposite (`BTCUP` beside `BTCDOWN`), so that JUP and SYRUP stay coins.
     """
     ticker = base.upper()
@@ -100,7 +100,7 @@ def leveraged_underlying(ticker: str, *, bases: Collection[str]) -> str | None:
     """The coin that a leveraged token multiplies (`BTC` for BTCUP and BTC3L), or None.
 
     The name alone does not decide. UP, DOWN, BULL and BEAR need a major coin before them or the
-    opposite token in the catalogue; 3L and 3S (2 to 5) need any coin of the catalogue before them.
+    opposite token beside them; 3L and 3S (2 to 5) need any coin of the exchange before them.
     """
     directional = _DIRECTIONAL.match(ticker)
     if directional:

@@ -61,6 +61,9 @@ def universe(
 ) -> frozenset[str]:
     """`Market.key` of the markets worth collecting: ordinary coins that can be traded, in a ranked
     quote currency, the first `universe_size` of each exchange and quote by 24-hour turnover.
+
+    An exchange's part depends on its own catalogue and tickers alone, so that it may be asked for one
+    exchange or for all of them.
     """
     turnovers = {key: ticker.turnover_24h or 0.0 for key, ticker in tickers.items()}
     excluded = catalogue_exclusions(markets, turnovers, parameters)
@@ -74,10 +77,15 @@ def catalogue_exclusions(
 
     `turnovers` maps `Market.key` to the 24-hour turnover in quote currency.
     """
-    bases = frozenset(market.base.upper() for market in markets)
-    kinds = {base: classify(base, bases=bases) for base in {market.base for market in markets}}
+    bases: dict[str, set[str]] = {}
+    for market in markets:
+        bases.setdefault(market.exchange, set()).add(market.base.upper())
+    kinds = {
+        (exchange, base): classify(base, bases=bases[exchange])
+        for exchange, base in {(market.exchange, market.base) for market in markets}
+    }
     found = {
-        market.key: tuple(_from_catalogue(market, kinds[market.base], parameters))
+        market.key: tuple(_from_catalogue(market, kinds[market.exchange, market.base], parameters))
         for market in markets
     }
     for market, place in _ranked(markets, found, turnovers):
@@ -143,7 +151,7 @@ def nothing_known(market: Market) -> Exclusion:
         ExclusionReason.INSUFFICIENT_HISTORY,
         0.0,
         float(HISTORY_DAYS),
-        f"no candles yet; {HISTORY_DAYS} days are needed",
+        f"not collected yet: no candle of it is stored; {HISTORY_DAYS} days are needed",
     )
 
 

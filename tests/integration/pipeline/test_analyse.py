@@ -172,3 +172,38 @@ async def test_markets_keep_their_places_by_the_last_known_turnover_while_ticker
         outside.append({(row.symbol, row.reason, row.figure) for row in rows})
     assert outside[0] == outside[1]
     assert {symbol for symbol, *_ in outside[0]} == {"XRP/USDT", "SOL/USDT"}
+
+
+async def test_no_market_of_the_universe_waits_for_candles_below_stablecoins_by_turnover(
+    store: Store,
+) -> None:
+    symbols = ["USDC/USDT", "FDUSD/USDT", "EUR/USDT", "WBTC/USDT", *SYMBOLS]
+    venue = ScriptedVenue(exchange="binance")
+    venue.put_into(store, symbols)
+    venue.rows = {
+        (symbol, frame.name): rows_of(frame, count=count, price=1000.0)
+        for symbol in symbols
+        for frame, count in ((HOURLY, 60 * 24), (DAILY, 120))
+    }
+    plan = CollectionPlan.of(
+        quotes=("USDT",),
+        universe_size=3,
+        timeframes=(HOURLY, DAILY),
+        hourly_days=60,
+        daily_days=120,
+    )
+    await collect_candles(
+        venue.as_venue(), store, plan, origin=Origin.SIMULATED, now_ms=lambda: NOW
+    )
+    assert {symbol for symbol, *_ in venue.asked} == set(SYMBOLS[:3])
+    parameters = Parameters(quotes=("USDT",), min_turnover_usd=0.0, universe_size=3)
+    found = Analyst(store, parameters, exchanges=("binance",)).recommend(now_ms=NOW)
+    assert found.scored == 3
+    reasons = {row.symbol: row.reason for row in found.documents[-2].rows(Exclusion)}
+    assert reasons == {
+        "USDC/USDT": ExclusionReason.STABLECOIN,
+        "FDUSD/USDT": ExclusionReason.STABLECOIN,
+        "EUR/USDT": ExclusionReason.FIAT,
+        "WBTC/USDT": ExclusionReason.WRAPPED,
+        "SOL/USDT": ExclusionReason.OUTSIDE_UNIVERSE,
+    }

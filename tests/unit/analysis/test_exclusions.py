@@ -194,3 +194,4 @@ def test_a_feature_without_a_value_excludes() -> None:
 def test_a_market_without_candles_says_so() -> None:
     found = nothing_known(a_market("NEW"))
     assert (found.reason, found.figure) == (ExclusionReason.INSUFFICIENT_HISTORY, 0.0)
+    assert found.detail.startswith("not collected yet")
