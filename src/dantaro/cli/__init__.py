@@ -227,14 +227,28 @@ def backfill(
 
 
 @app.command()
-def status(as_json: _Json = False) -> None:
+def status(
+    as_json: _Json = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="For scripts: print only what is not well, and exit with 1 if there is anything.",
+        ),
+    ] = False,
+) -> None:
     """Say how the system is: workers, exchanges, last runs, what is published and how old it is.
 
     Reads the database only, so it works while the API is down.
+
+    With `--check` the exit code is 0 when everything is well: a worker is alive, every exchange
+    answers and its candles are in time, something fresh is published, and no job's newest run failed.
+    It is 1 otherwise, with one reason in each line (with `--json`, the whole report, the reasons as
+    `problems`); 2 when the store is missing or has another schema; 75 when the database is away.
     """
     from dantaro.cli.status import run
 
-    run(as_json=as_json)
+    raise typer.Exit(run(as_json=as_json, check=check))
 
 
 @app.command()

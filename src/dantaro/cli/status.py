@@ -1,7 +1,7 @@
 """`dantaro status`: how the system is, from what the database knows."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -13,14 +13,14 @@ from dantaro.cli.store import opened_store
 from dantaro.clock import Clock
 from dantaro.logs import mask
 from dantaro.market.timeframes import HOURLY
-from dantaro.queries.reach import unreachable_exchanges
+from dantaro.queries.reach import CONNECT, unreachable_exchanges
 from dantaro.settings import Settings, load_settings
 from dantaro.storage.candles import coverage
 from dantaro.storage.catalogue import stored_markets
 from dantaro.storage.engine import Store
 from dantaro.storage.facts import clock_reading, origin
 from dantaro.storage.generations import current_manifest
-from dantaro.storage.jobs import JobRun, last_outcomes, last_runs
+from dantaro.storage.jobs import JobRun, RunState, last_outcomes, last_runs
 from dantaro.storage.workers import workers
 
 _DEAD_AFTER_BEATS = 3
@@ -75,21 +75,25 @@ class JobReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that `dantaro status` says. `now` is the time of the data's clock."""
+    """Everything that `dantaro status` says. `now` is the time of the data's clock.
+
+    `problems` is empty when everything is well.
+    """
 
     version: str
     database: str
     origin: str | None
     now: str
     summary: tuple[str, ...]
+    problems: tuple[str, ...]
     publication: PublicationReport | None
     workers: tuple[WorkerReport, ...]
     exchanges: tuple[ExchangeReport, ...]
     jobs: tuple[JobReport, ...]
 
 
-def run(*, as_json: bool) -> None:
-    """Print the report.
+def run(*, as_json: bool, check: bool = False) -> int:
+    """Print the report, or with `check` only what is not well; returns the exit code.
 
     Raises:
         ConfigurationError, StorageUnavailable: the database cannot be read.
@@ -99,28 +103,34 @@ def run(*, as_json: bool) -> None:
         report = read_report(store, settings)
     if as_json:
         Console(soft_wrap=True).print_json(mask(json.dumps(asdict(report))))
+    elif check:
+        _print_problems(report)
     else:
         _print(report)
+    return 1 if check and report.problems else 0
 
 
 def read_report(store: Store, settings: Settings) -> Report:
     """The report on `store`, for the exchanges of `settings`."""
     clock = Clock(clock_reading(store))
     now_ms = clock.now_ms()
-    unreachable = unreachable_exchanges(last_outcomes(store))
+    outcomes = last_outcomes(store)
+    unreachable = unreachable_exchanges(outcomes)
     worker_reports = tuple(_workers(store, settings.heartbeat_seconds))
     publication = _publication(store, now_ms)
     exchanges = tuple(
         _exchange(store, exchange, unreachable.get(exchange), now_ms=now_ms)
         for exchange in settings.exchanges
     )
+    problems = tuple(_problems(worker_reports, publication, exchanges))
     where = origin(store)
     return Report(
         version=__version__,
         database=store.url_display,
         origin=None if where is None else where.value,
         now=_time(now_ms),
-        summary=tuple(_summary(worker_reports, publication, exchanges)),
+        summary=(*problems, *_served(publication)),
+        problems=(*problems, *_failing_jobs(outcomes, exchanges)),
         publication=publication,
         workers=worker_reports,
         exchanges=exchanges,
@@ -187,12 +197,12 @@ def _job(job_run: JobRun) -> JobReport:
     )
 
 
-def _summary(
+def _problems(
     all_workers: tuple[WorkerReport, ...],
     publication: PublicationReport | None,
     exchanges: tuple[ExchangeReport, ...],
 ) -> Iterator[str]:
-    """The state in plain words, the most important first."""
+    """What is not well in plain words, the most important first."""
     if not any(worker.alive for worker in all_workers):
         yield "No worker is running: start one with `dantaro up` or `dantaro worker`."
     for report in exchanges:
@@ -204,8 +214,29 @@ def _summary(
         yield "Nothing is published yet: the first candles are still to come."
     elif publication.status == "stale":
         yield f"What is served is stale: its newest candle closed at {publication.data_as_of}."
-    else:
+
+
+def _served(publication: PublicationReport | None) -> Iterator[str]:
+    if publication is not None and publication.status != "stale":
         yield f"Generation {publication.generation} is served, {publication.status}."
+
+
+def _failing_jobs(
+    outcomes: Sequence[JobRun], exchanges: tuple[ExchangeReport, ...]
+) -> Iterator[str]:
+    """Jobs whose newest run failed, unless that is told already by the state of their exchange."""
+    well = {report.exchange for report in exchanges if report.state != "unreachable"}
+    for outcome in outcomes:
+        kind, _, exchange = outcome.job.partition(":")
+        told = kind == CONNECT or (exchange and exchange not in well)
+        if outcome.state is RunState.FAILED and not told:
+            yield f"The job {outcome.job} failed: {outcome.error}"
+
+
+def _print_problems(report: Report) -> None:
+    screen = Console(highlight=False, soft_wrap=True)
+    for sentence in report.problems or ("Everything is well.",):
+        screen.print(mask(sentence), markup=False)
 
 
 def _print(report: Report) -> None:
