@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 import api_world as world
-from api_client import Api, HandClock, serve
+from api_client import Api, HandClock, serve, until
 from dantaro.api.application import Options
 from dantaro.storage.engine import Store
 from dantaro.storage.keys import create_key
@@ -43,9 +43,10 @@ async def empty_api(
 
 @pytest.fixture
 def published(store: Store) -> Store:
-    """A store with one generation."""
+    """A store with one generation, and a worker that was heard just now."""
     world.settle(store)
     world.publish(store)
+    world.beat(store)
     return store
 
 
@@ -53,4 +54,5 @@ def published(store: Store) -> Store:
 async def api(published: Store, clock: HandClock, options: Options, key: str) -> AsyncIterator[Api]:
     """The API over a store with one generation."""
     async with serve(published, clock, options, key) as api:
+        await until(lambda: api.serving.worker == "active")
         yield api

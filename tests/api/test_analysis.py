@@ -52,12 +52,14 @@ BTC = {
         "rsi": 55.5,
         "adx": None,
     },
-    "updated_at": "2026-01-01T00:00:10Z",
+    "updated_at": "2026-01-01T00:00:05Z",
+    "verified_at": "2026-01-01T00:00:10Z",
     "rank": 2,
     "coin": "BTC",
     "exchange": "upbit",
     "market": "BTC/KRW",
     "price_at": "2026-01-01T00:00:05Z",
+    "price_source": "ticker",
     "rating": {"1h": RATING, "1d": RATING},
     "levels": BTC_BANDS,
     "track_record": None,
@@ -66,6 +68,7 @@ BTC = {
         "market_cap": "no_source",
         "track_record": "not_measured_yet",
         "adx": "insufficient_history",
+        "levels.conservative_resistance": "no_evidence",
     },
 }
 
@@ -92,13 +95,6 @@ async def test_recommendations_are_the_ranked_set_best_first(api: Api) -> None:
     assert items[1] == BTC
     assert items[0]["levels"] is None
     assert items[0]["unavailable"]["levels"] == "not_published"
-
-
-async def test_every_null_of_a_recommendation_has_its_reason(api: Api) -> None:
-    for path in ("/api/v1/recommendations", "/api/v1/recommendations?exchange=upbit"):
-        for item in (await api.get(path)).json()["recommendations"]:
-            nulls = {name for name, value in item.items() if value is None}
-            assert nulls <= set(item["unavailable"])
 
 
 async def test_without_a_ticker_the_last_close_is_the_price_and_says_when_it_was(api: Api) -> None:
@@ -178,13 +174,18 @@ async def test_support_levels_keep_their_first_shape_and_add_the_zones(api: Api)
             "symbol": "BTC",
             "calculation_method": "zones",
             "data_points_count": 2160,
-            "updated_at": "2026-01-01T00:00:10Z",
+            "updated_at": "2026-01-01T00:00:00Z",
+            "verified_at": "2026-01-01T00:00:10Z",
+            "unavailable": {"conservative_resistance": "no_evidence"},
         },
         "cache_timestamp": "2026-01-01T00:00:10Z",
         "data_source": "cache",
         "exchange": "upbit",
         "market": "BTC/KRW",
         "current_price": 90_000_000.0,
+        "price_at": "2026-01-01T00:00:05Z",
+        "price_source": "ticker",
+        "levels_price": 90_000_000.0,
         "atr": 1_800_000.0,
         "resolution": {
             "requested": "BTC",
@@ -263,9 +264,14 @@ async def test_market_status_keeps_its_first_shape_and_adds_figures(api: Api) ->
 
     assert answer == AGE | {
         "success": True,
-        "status": "degraded",
+        "status": "healthy",
         "total_symbols": 3,
-        "system_health": {"worker": "unknown", "data": "fresh", "database": "reachable"},
+        "system_health": {
+            "worker": "active",
+            "data": "fresh",
+            "database": "reachable",
+            "exchanges": "reachable",
+        },
         "market_status": {
             "market_trend": "bullish",
             "market_sentiment": "positive",
@@ -274,7 +280,8 @@ async def test_market_status_keeps_its_first_shape_and_adds_figures(api: Api) ->
             "total_market_cap": None,
             "total_volume_24h": 5e8,
             "analysis_summary": {"breadth_20d": 0.7, "dispersion": None},
-            "updated_at": "2026-01-01T00:00:10Z",
+            "updated_at": "2026-01-01T00:00:00Z",
+            "verified_at": "2026-01-01T00:00:10Z",
             "turnover_currency": "USD",
             "volatility_regime": "calm",
             "gainers": {"okx:SOL/USDT": 0.05},
@@ -313,6 +320,47 @@ async def test_a_bundle_holds_what_was_asked_for_and_says_what_is_missing(api: A
         ("NOPE", "not_found"),
     ]
     assert {name: answer[name] for name in AGE} == AGE
+
+
+async def test_the_price_is_the_same_in_every_answer(api: Api) -> None:
+    world.publish(api.store, world.prices(factor=1.1), at_ms=world.PUBLISHED_MS + 1_000)
+    await api.look()
+
+    item = (await api.get("/api/v1/recommendations/BTC")).json()["recommendation"]
+    levels = (await api.get("/api/v1/support-levels/BTC")).json()
+
+    shown = ("current_price", "price_at", "price_source")
+    assert [item[name] for name in shown] == [levels[name] for name in shown]
+    assert levels["current_price"] == pytest.approx(99_000_000.0)
+    assert levels["levels_price"] == 90_000_000.0
+
+
+async def test_without_a_ticker_levels_show_the_last_close_and_its_time(api: Api) -> None:
+    levels = (await api.get("/api/v1/support-levels/upbit:ETH")).json()
+
+    assert (levels["current_price"], levels["price_source"], levels["price_at"]) == (
+        4_500_000.0,
+        "last_close",
+        "2026-01-01T00:00:00Z",
+    )
+
+
+async def test_finding_the_same_again_is_no_update(api: Api) -> None:
+    at_ms = world.PUBLISHED_MS + 600_000
+    world.publish(api.store, at_ms=at_ms)
+    api.clock.at_ms = at_ms + 1_000
+    await api.look()
+
+    bundle = (await api.client.post("/api/v1/bundle", json={"symbols": ["BTC"]})).json()["data"]
+
+    btc = bundle["recommendations"][1]
+    assert (btc["updated_at"], btc["verified_at"]) == (
+        "2026-01-01T00:00:05Z",
+        "2026-01-01T00:10:10Z",
+    )
+    for part in (bundle["support_levels"]["BTC"], bundle["market_status"]):
+        assert part["updated_at"] == "2026-01-01T00:00:00Z"
+        assert part["verified_at"] == "2026-01-01T00:10:10Z"
 
 
 async def test_a_bundle_of_nothing_is_empty(api: Api) -> None:

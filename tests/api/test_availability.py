@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from functools import partial
 
 import pytest
 
 import api_world as world
 from api_client import Api, HandClock, client_of, running, serve, until
 from dantaro.api.application import Options, assemble
+from dantaro.api.notes import Fleet
 from dantaro.api.schemas.ranking import BundleAnswer, MarketStatusAnswer, RecommendationsAnswer
 from dantaro.cache.keys import part_key
 from dantaro.cache.memory import MemoryCache
@@ -19,6 +21,7 @@ from dantaro.market.results import PartKind
 from dantaro.queries import Reader
 from dantaro.storage import facts, generations
 from dantaro.storage.engine import Store
+from dantaro.storage.jobs import claim, finish
 from dantaro.storage.keys import create_key
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -56,7 +59,7 @@ async def test_while_nothing_is_published_the_first_shapes_hold(empty_api: Api) 
 
     RecommendationsAnswer.model_validate(ranking)
     assert (ranking["success"], ranking["recommendations"]) == (True, [])
-    assert ranking["message"].startswith("nothing has been published yet")
+    assert ranking["message"].startswith("nothing has been published yet: no worker")
     assert ranking["data_status"] == "initializing"
     assert ranking["data_as_of"] is None
     MarketStatusAnswer.model_validate(status)
@@ -70,8 +73,8 @@ async def test_while_nothing_is_published_no_path_fails(empty_api: Api) -> None:
     paths = {
         "/api/v1/recommendations/BTC": 404,
         "/api/v1/rating/BTC": 404,
-        "/api/v1/exclusions": 404,
-        "/api/v1/premium": 404,
+        "/api/v1/exclusions": 200,
+        "/api/v1/premium": 200,
         "/api/v1/markets": 200,
         "/api/v1/coins": 200,
         "/api/v1/candles/BTC": 404,
@@ -85,6 +88,108 @@ async def test_while_nothing_is_published_no_path_fails(empty_api: Api) -> None:
     answers = {path: (await empty_api.get(path)).status_code for path in paths}
 
     assert answers == paths
+
+
+async def test_lists_are_empty_and_say_why_while_nothing_is_published(empty_api: Api) -> None:
+    for path, name in (("exclusions", "exclusions"), ("premium?coin=BTC", "premium")):
+        answer = (await empty_api.get(f"/api/v1/{path}")).json()
+        assert (answer["success"], answer[name], answer["data_status"]) == (
+            True,
+            [],
+            "initializing",
+        )
+        assert answer["message"].startswith("nothing has been published yet")
+
+
+async def test_what_is_waited_for_is_named(empty_api: Api) -> None:
+    async def message() -> str:
+        answer = (await empty_api.get("/api/v1/recommendations")).json()
+        return str(answer["message"])
+
+    serving, seen = empty_api.serving, []
+    # by hand, since the look at the database would take it back
+    for fleet in (
+        Fleet(),
+        Fleet("silent", "no worker has been heard for 60 s"),
+        Fleet("active", None, ("okx", "upbit"), frozenset({"okx", "upbit"})),
+        Fleet("active", None, ("okx",), frozenset({"okx", "upbit"})),
+        Fleet("active"),
+    ):
+        serving.fleet = fleet
+        seen.append(await message())
+
+    start = "nothing has been published yet"
+    remedy = "start `dantaro worker`, or `dantaro up` for the API too"
+    assert seen == [
+        f"{start}: no worker has been heard of; {remedy}",
+        f"{start}: no worker has been heard for 60 s; {remedy}",
+        f"{start}: no exchange can be reached (okx, upbit); they are tried again",
+        f"{start}: the worker is still collecting candles; cannot be reached, and is tried again: okx",
+        f"{start}: the worker is still collecting candles",
+    ]
+
+
+async def test_before_the_first_market_list_no_symbol_is_called_unknown(empty_api: Api) -> None:
+    candles = (await empty_api.get("/api/v1/candles/BTC")).json()
+    markets = (await empty_api.get("/api/v1/markets")).json()
+
+    assert candles["status"] == 404
+    assert candles["detail"].startswith("no market list has been collected yet: no worker")
+    assert markets["message"] == candles["detail"]
+
+
+async def test_a_worker_that_falls_silent_is_noted_in_every_answer(api: Api) -> None:
+    before = await api.get("/api/v1/recommendations")
+    with api.store.writing() as connection:
+        connection.exec_driver_sql("UPDATE workers SET last_beat_ms = last_beat_ms - 130000")
+    await until(lambda: api.serving.worker == "silent")
+
+    note = "no worker has been heard for 120 s"
+    for path in ("/api/v1/recommendations", "/api/v1/markets", "/api/v1/health"):
+        assert (await api.get(path)).json()["data_note"] == note
+    after = await api.get("/api/v1/recommendations")
+    assert after.headers["etag"] != before.headers["etag"]
+
+
+async def test_old_prices_are_noted_by_the_minute_and_change_the_tag(api: Api) -> None:
+    notes, tags = [], []
+    # tickers come each minute and are taken up every five: eight minutes are nothing to speak of
+    for seconds in (480, 481, 539, 540, 7_205):
+        api.clock.at_ms = world.CLOSED_MS + 5_000 + seconds * 1_000
+        response = await api.get("/api/v1/recommendations")
+        notes.append(response.json()["data_note"])
+        tags.append(response.headers["etag"])
+
+    assert notes == [
+        None,
+        "prices of okx are 8 min old; prices of upbit are 8 min old",
+        "prices of okx are 8 min old; prices of upbit are 8 min old",
+        "prices of okx are 9 min old; prices of upbit are 9 min old",
+        "prices of okx are 2 h old; prices of upbit are 2 h old",
+    ]
+    assert tags[1] == tags[2]
+    assert len(set(tags)) == 4
+
+
+async def test_an_exchange_that_died_shows_at_once(api: Api) -> None:
+    for job in ("tickers:upbit", "tickers:okx"):
+        healthy = (await api.get("/api/v1/market-status")).json()
+        _fail(api.store, job)
+        await until(partial(_is_unreachable, api, job[8:]))
+        health = (await api.get("/api/v1/health")).json()
+        ready = (await api.get("/ready")).json()
+        status = (await api.get("/api/v1/market-status")).json()
+        upbit = (await api.get("/api/v1/market-status?exchange=upbit")).json()
+        assert healthy["status"] == "healthy"
+        assert health["data_sources"][job[8:]]["status"] == "unreachable"
+        assert health["data_sources"][job[8:]]["data_as_of"] is not None
+        assert health["status"] == upbit["status"] == "degraded"
+        assert any(job[8:] in note for note in ready["notes"])
+        assert status["data_note"].startswith("cannot be reached: ")
+
+    assert status["status"] == "degraded"
+    assert status["system_health"]["exchanges"] == "unreachable, all of them: okx, upbit"
+    assert status["data_status"] == "fresh"
 
 
 async def test_the_first_generation_ends_the_initializing(empty_api: Api) -> None:
@@ -148,17 +253,20 @@ async def test_without_the_database_the_last_good_generation_is_served_and_marke
     assert after == before
 
 
-async def test_what_needs_the_database_is_503_while_it_is_away(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+async def test_what_needs_the_database_is_503_while_it_is_away_and_is_logged_once(
+    api: Api, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(api.serving.reader, "store", _away)
 
+    capfd.readouterr()
     for path in ("/api/v1/markets", "/api/v1/generations", "/api/v1/worker/status"):
         response = await api.get(path)
         assert response.status_code == 503
         assert response.json()["code"] == "unavailable"
         assert response.headers["retry-after"] == "5"
         assert "secret-host" not in response.text
+    logged = [line for line in capfd.readouterr().out.splitlines() if "request_failed" in line]
+    assert len(logged) == 1
 
 
 async def test_it_starts_before_its_database_and_serves_once_that_is_there(
@@ -287,6 +395,17 @@ async def test_the_clock_follows_the_exchange_that_the_data_come_from(
     edge = assemble(connect=lambda: published, cache=MemoryCache(), clock=clock, options=options)
     async with running(edge):
         await until(lambda: clock.reading == reading)
+
+
+def _is_unreachable(api: Api, exchange: str) -> bool:
+    return exchange in api.serving.unreachable_exchanges
+
+
+def _fail(store: Store, job: str) -> None:
+    lease = claim(store, job, world.CLOSED_MS, worker_id="worker-1", lease_seconds=30)
+    assert lease is not None
+    error = "VenueUnavailable: it does not answer"
+    finish(store, lease, outcome="failed", counts={}, error=error)
 
 
 def _away(*_args: object, **_options: object) -> None:

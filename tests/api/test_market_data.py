@@ -50,8 +50,9 @@ async def test_a_rating_has_every_timeframe_unless_one_is_asked_for(api: Api) ->
     missing = await api.get("/api/v1/rating/BTC?timeframe=4h")
 
     assert [rating["timeframe"] for rating in answer["ratings"]] == ["1d", "1h"]
-    assert missing.status_code == 404
-    assert missing.json()["nearest"] == ["1d", "1h"]
+    unknown = await api.get("/api/v1/rating/BTC?timeframe=7x")
+    assert (missing.status_code, unknown.status_code) == (422, 422)
+    assert "there are 1d, 1h" in missing.json()["detail"]
 
 
 async def test_a_rating_of_an_unrated_market_is_404(api: Api) -> None:
@@ -72,6 +73,7 @@ async def test_exclusions_name_every_reason_with_its_figure(api: Api) -> None:
         "figure": 1e6,
         "threshold": 2e6,
         "detail": "turnover is too low",
+        "unavailable": {},
     }
     assert answer["counts"] == {"low_turnover": 1, "stablecoin": 1}
     assert (await api.get("/api/v1/exclusions?exchange=upbit")).json()["total"] == 0
@@ -112,6 +114,7 @@ async def test_markets_tell_what_is_stored_and_what_is_missing(api: Api) -> None
             "asked_until": "2026-01-01T00:00:00Z",
             "open_gaps": 1,
             "missing_candles": 2,
+            "unavailable": {},
         }
     ]
 

@@ -38,10 +38,7 @@ async def test_ready_notes_what_is_amiss_without_refusing(api: Api) -> None:
 
     ReadinessAnswer.model_validate_json(response.content)
     assert response.status_code == 200
-    assert response.json()["notes"] == [
-        "the worker is unknown",
-        "cannot be reached, and is tried again: upbit",
-    ]
+    assert response.json()["notes"] == ["cannot be reached, and is tried again: upbit"]
     assert "10.0.0.1" not in response.text
 
 

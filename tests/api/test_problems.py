@@ -147,7 +147,6 @@ async def test_a_mistyped_exchange_is_told_the_nearest(api: Api) -> None:
 
 async def test_a_wrong_bundle_is_422(api: Api) -> None:
     wrong = [
-        b"{",
         b"[]",
         b'{"symbols": "BTC"}',
         b'{"symbols": [1]}',
@@ -160,10 +159,41 @@ async def test_a_wrong_bundle_is_422(api: Api) -> None:
     for body in wrong:
         response = await api.client.post("/api/v1/bundle", content=body, headers=headers)
         require_problem(response, 422, "invalid_request")
-    for body in (b"\xff\xfe", b"[" * 5000):
-        response = await api.client.post("/api/v1/bundle", content=body, headers=headers)
-        assert response.status_code in (400, 422)
-        assert set(response.json()) >= FIELDS
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"symbols": [}', b"\xff\xfe", b"[" * 5000, b"{'a': 1}"])
+async def test_a_body_that_is_not_json_is_400_in_words(api: Api, body: bytes) -> None:
+    headers = {"content-type": "application/json"}
+    response = await api.client.post("/api/v1/bundle", content=body, headers=headers)
+
+    problem = require_problem(response, 400, "malformed_request")
+    assert str(problem["detail"]).startswith("the body is not JSON: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "word"),
+    [
+        ("/api/v1/recommendations?asof=2025-01-01", "did you mean as_of?"),
+        ("/api/v1/support-levels/BTC?as-of=2025-01-01", "did you mean as_of?"),
+        ("/api/v1/rating/BTC?as_of=2025-01-01", "no such parameter"),
+        ("/api/v1/candles/BTC?from=2025-01-01", "from: "),
+        ("/api/v1/worker/status?job=levels", "job: "),
+        ("/api/v1/recommendations?top_n=1&top_n=2", "top_n: it is given more than once"),
+    ],
+)
+async def test_unknown_and_repeated_parameters_are_422(api: Api, path: str, word: str) -> None:
+    problem = require_problem(await api.get(path), 422, "invalid_request")
+
+    assert word in str(problem["detail"])
+
+
+async def test_the_parameters_of_version_1_are_accepted_everywhere(api: Api) -> None:
+    for path in KEYED[:-3]:
+        if path != "/api/v1/candles/BTC":
+            response = await api.get(f"{path}?use_cache=true&top_n=5")
+            assert response.status_code == 200, path
+    bundle = await api.client.post("/api/v1/bundle?use_cache=true", json={})
+    assert bundle.status_code == 200
 
 
 async def test_a_giant_body_is_413_whether_announced_or_not(api: Api) -> None:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field
 from dantaro.api.facts import facts_of
 from dantaro.api.hot import recognise
 from dantaro.api.serving import Serving
+from dantaro.errors import InvalidRequest
+from dantaro.queries.symbols import nearest_words
 from dantaro.storage.keys import Scope
 
 _bearer = HTTPBearer(auto_error=False, description="an API key, `dk_...`")
@@ -33,6 +35,9 @@ def serving_of(request: Request) -> Serving:
     return cast(Serving, request.app.state.serving)
 
 
+V1_PARAMETERS = ("top_n", "use_cache")
+"""Accepted on every path, for clients of version 1 send them everywhere."""
+
 ServingOf = Annotated[Serving, Depends(serving_of)]
 
 
@@ -43,6 +48,29 @@ def key_with(scope: Scope) -> Any:
         recognise(serving_of(request), facts_of(request.scope), scope)
 
     return Depends(cast(Callable[..., Awaitable[None]], check))
+
+
+async def _known_parameters(request: Request) -> None:
+    route = request.scope["route"]
+    known = {*(field.alias for field in route.dependant.query_params), *V1_PARAMETERS}
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            nearest = nearest_words(name, sorted(known))
+            hint = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise InvalidRequest(
+                f"{name[:32]}: {request.url.path} has no such parameter{hint}"
+                f" (it has {', '.join(sorted(known))})"
+            )
+        if name in seen:
+            raise InvalidRequest(f"{name}: it is given more than once")
+        seen.add(name)
+
+
+KNOWN_PARAMETERS = Depends(_known_parameters)
+"""A dependency that refuses unknown and repeated query parameters: a misspelt `as_of` would else be
+answered about now.
+"""
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

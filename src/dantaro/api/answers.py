@@ -105,6 +105,13 @@ class Answers:
             self.hot.pop(request, None)
 
 
+def etag_of_bytes(body: bytes, *more: object) -> bytes:
+    """The tag of an answer that is made anew for each request: of its bytes, and of `more` beside them."""
+    digest = hashlib.sha256(body)
+    digest.update(repr(more).encode())
+    return f'W/"{digest.hexdigest()[:24]}"'.encode()
+
+
 def etag_of(generation: int | None, status: str, parts: tuple[object, ...]) -> bytes:
     """The tag of an answer: generation, data status, and a digest of everything else it depends on.
 

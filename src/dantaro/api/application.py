@@ -101,7 +101,7 @@ def assemble(
     app.state.serving = serving
     for router in (analysis.router, market_data.router, operations.router, docs.router):
         app.include_router(router)
-    problems.install(app)
+    problems.install(app, serving.failures)
     return Edge(app, serving)
 
 

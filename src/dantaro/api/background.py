@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from dantaro.api.bodies.workers import worker_state
+from dantaro.api.notes import silence_of
 from dantaro.api.serving import Serving
 from dantaro.cache import Subscription
 from dantaro.cache.keys import generation_channel
@@ -76,7 +77,9 @@ async def watch_workers(serving: Serving) -> None:
         collected = collected_exchanges(states, heartbeat_seconds=heartbeat_seconds)
         unreachable = tuple(unreachable_exchanges(runs, collected=collected))
         state = worker_state(states, heartbeat_seconds=heartbeat_seconds)
-        serving.show_workers(state, unreachable)
+        serving.show_workers(
+            state, unreachable, collected=collected, silence=silence_of(state, states)
+        )
 
     await _repeat("workers_not_read", serving.options.workers_seconds, look)
 

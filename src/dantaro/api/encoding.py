@@ -19,7 +19,7 @@ _CODINGS = (b"zstd", b"gzip")
 
 @dataclass(frozen=True, slots=True)
 class CacheRule:
-    """How long a client may keep an answer: until the next slot of `period_seconds` on the clock, or
+    """How long a client may keep an answer from its receipt on: until the next slot of `period_seconds` on the clock, or
     for `fixed_seconds` whatever the clock shows.
     """
 
@@ -77,9 +77,14 @@ class Encoded:
         coding = choose_coding(accept_encoding or b"")
         body, fixed = self._variants.get(coding) or self._encode(coding)
         max_age = self.rule.max_age(now_ms=now_ms, speed=speed)
-        headers = [*fixed, (b"cache-control", b"private, max-age=%d" % max_age)]
+        age = 0
         if self.data_as_of_ms is not None:
-            headers.append((b"age", b"%d" % max(0, (now_ms - self.data_as_of_ms) // 1000)))
+            age = max(0, (now_ms - self.data_as_of_ms) // 1000)
+        # What a cache takes off for the age of the data is put on before (RFC 9111, 4.2).
+        lifetime = age + max_age if max_age else 0
+        headers = [*fixed, (b"cache-control", b"private, max-age=%d" % lifetime)]
+        if self.data_as_of_ms is not None:
+            headers.append((b"age", b"%d" % age))
         if (
             if_none_match is not None
             and self.etag is not None

@@ -19,7 +19,7 @@ from dantaro.api.schemas.operations import (
     WorkersHealth,
 )
 from dantaro.api.serving import Serving
-from dantaro.api.times import rfc3339
+from dantaro.api.times import rfc3339, rfc3339_or_none
 from dantaro.clock import real_now_ms
 from dantaro.errors import ConfigurationError
 from dantaro.queries import DataStatus
@@ -30,7 +30,7 @@ def health(serving: Serving, found: Probe, *, details: bool) -> HealthAnswer:
     """The health answer; `details` adds the figures that only a key holder sees."""
     now_ms = serving.clock.now_ms()
     fields = moment_fields(
-        serving.view, None, origin=serving.reader.origin, note=serving.note, now_ms=now_ms
+        serving.view, None, origin=serving.reader.origin, note=serving.data_note, now_ms=now_ms
     )
     database = _backend(found.database_seconds, found.store_kind, details=details)
     cache = _backend(found.cache_seconds, serving.cache.kind, details=details)
@@ -38,6 +38,7 @@ def health(serving: Serving, found: Probe, *, details: bool) -> HealthAnswer:
     current = fields["data_status"] in (DataStatus.FRESH, DataStatus.PROVISIONAL)
     parts = (database.status, cache.status, workers.status)
     well = current and all(status == "healthy" for status in parts)
+    well = well and not serving.unreachable_exchanges
     return HealthAnswer(
         success=True,
         status="healthy" if well else "degraded",
@@ -61,7 +62,7 @@ def readiness(serving: Serving) -> ReadinessAnswer:
         reasons.append(_why_no_keys(serving))
     notes = [serving.note] if serving.note is not None else []
     if serving.view is None and not reasons:
-        notes.append("nothing is published yet: the worker is still collecting candles")
+        notes.append(serving.nothing_yet)
     if serving.worker != "active":
         notes.append(f"the worker is {serving.worker}")
     if serving.unreachable_exchanges:
@@ -75,7 +76,7 @@ def readiness(serving: Serving) -> ReadinessAnswer:
             serving.view,
             None,
             origin=serving.reader.origin,
-            note=serving.note,
+            note=serving.data_note,
             now_ms=serving.clock.now_ms(),
         ),
     )
@@ -136,21 +137,25 @@ def _workers(serving: Serving, found: Activity | None, *, details: bool) -> Work
 
 
 def _sources(serving: Serving, now_ms: int, *, details: bool) -> dict[str, SourceHealth]:
-    """Each exchange's newest candle: as old as the generation's data may be, it is healthy."""
-    sources: dict[str, SourceHealth] = {
-        exchange: SourceHealth(status="unavailable", data_as_of=None, age_seconds=None)
-        for exchange in serving.unreachable_exchanges
-    }
-    if serving.view is None:
-        return sources
-    manifest = serving.view.manifest
-    allowed_ms = max(ref.stale_after_ms - ref.data_as_of_ms for ref in manifest.parts.values())
-    for exchange, at_ms in sorted(manifest.inputs.items()):
-        fresh = now_ms < at_ms + allowed_ms
+    """Each exchange: out of reach, or as old as its newest candle. One that died just now is told by
+    the first, since its last candles stay fresh for hours.
+    """
+    unreachable = serving.unreachable_exchanges
+    manifest = None if serving.view is None else serving.view.manifest
+    inputs = {} if manifest is None else manifest.inputs
+    parts = () if manifest is None else manifest.parts.values()
+    allowed_ms = max((ref.stale_after_ms - ref.data_as_of_ms for ref in parts), default=0)
+    sources: dict[str, SourceHealth] = {}
+    for exchange in sorted({*inputs, *unreachable}):
+        at_ms = inputs.get(exchange)
+        status: Health = "unreachable"
+        if exchange not in unreachable:
+            status = "healthy" if now_ms < (at_ms or 0) + allowed_ms else "degraded"
+        shown_ms = at_ms if details else None
         sources[exchange] = SourceHealth(
-            status="healthy" if fresh else "degraded",
-            data_as_of=rfc3339(at_ms) if details else None,
-            age_seconds=(now_ms - at_ms) / 1000 if details else None,
+            status=status,
+            data_as_of=rfc3339_or_none(shown_ms),
+            age_seconds=None if shown_ms is None else (now_ms - shown_ms) / 1000,
         )
     return sources
 

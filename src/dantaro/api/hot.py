@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from dantaro.api.auth import require_scope
 from dantaro.api.encoding import Encoded, Headers
 from dantaro.api.facts import RequestFacts, attach, request_id_of
-from dantaro.api.problems import log_failure, problem_of
+from dantaro.api.problems import problem_of
 from dantaro.api.serving import Serving
 from dantaro.storage.keys import Scope
 
@@ -59,6 +59,9 @@ class Edge:
             request_id = request_id_of(headers.get(b"x-request-id"))
             facts = RequestFacts(scope["path"], scope["query_string"], headers, request_id)
             encoded = self._hot.get((facts.path, facts.query))
+            if scope["method"] == "HEAD":
+                # As GET, so that every path has it; the server sends no body, and the headers are alike.
+                scope, send = {**scope, "method": "GET"}, _without_body(send)
             if encoded is not None and scope["method"] == "GET":
                 now_ms = self._serving.clock.now_ms()
                 if encoded.holds_at(now_ms):
@@ -107,7 +110,7 @@ class Edge:
             await self._app(scope, BoundedBody(receive, facts), finish)
         except Exception as error:  # noqa: BLE001 - the request's boundary
             problem = problem_of(error)
-            log_failure(error, facts, problem)
+            self._serving.failures.log(error, facts, problem)
             if status == 0:
                 status = await self._refuse(error, facts, send)
         route = getattr(scope.get("route"), "path", _UNMATCHED).replace(":path", "")
@@ -171,6 +174,15 @@ class BoundedBody:
             raise _too_large()
         self._complete = not message.get("more_body", False)
         return message
+
+
+def _without_body(send: Send) -> Send:
+    async def headers_only(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return headers_only
 
 
 def _too_large() -> HTTPException:

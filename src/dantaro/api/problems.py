@@ -4,6 +4,8 @@ Answers to the caller's own mistakes carry the error's words. What goes wrong on
 fixed words, for an error's text may hold a path or an address; the log has it, under the request id.
 """
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -47,6 +49,7 @@ _CODE_OF_STATUS: Mapping[int, str] = {
     413: "body_too_large",
     414: "query_too_long",
 }
+_LOG_SECONDS = 60.0
 _SHOWN_ERRORS = 10
 _SHOWN_CHARACTERS = 120
 
@@ -102,23 +105,42 @@ def problem_of(error: Exception) -> Problem:
     return Problem(500, "internal_error", "the server failed; its log has the request id")
 
 
-def install(app: FastAPI) -> None:
-    """Let every error of `app`'s routes be answered by a problem."""
+def install(app: FastAPI, failures: "Failures") -> None:
+    """Let every error of `app`'s routes be answered by a problem, and logged by `failures`."""
+    app.state.failures = failures
     for error in (DantaroError, RequestValidationError, HTTPException, TimeoutError, Exception):
         app.add_exception_handler(error, _answer)
 
 
-def log_failure(error: Exception, facts: RequestFacts, problem: Problem) -> None:
-    """Log what went wrong on our side; the caller's mistakes are counted, not logged."""
-    if problem.status >= 500:
-        unexpected = not isinstance(error, DantaroError | TimeoutError)
-        _log.error(
+class Failures:
+    """Logs what goes wrong on our side; the caller's mistakes are counted, not logged.
+
+    While a backend is away every request that needs it fails alike: the first of each code is logged,
+    then one a minute with the number of those between.
+    """
+
+    def __init__(self) -> None:
+        self._logged_at: dict[str, float] = {}
+        self._unlogged: dict[str, int] = {}
+
+    def log(self, error: Exception, facts: RequestFacts, problem: Problem) -> None:
+        """Log `error`, which is answered by `problem`, unless it is one of many."""
+        if problem.status < 500:
+            return
+        expected = isinstance(error, DantaroError | TimeoutError)
+        now = time.monotonic()
+        if expected and now - self._logged_at.get(problem.code, -math.inf) < _LOG_SECONDS:
+            self._unlogged[problem.code] = self._unlogged.get(problem.code, 0) + 1
+            return
+        self._logged_at[problem.code] = now
+        (_log.warning if expected else _log.error)(
             "request_failed",
             request_id=facts.request_id,
             path=facts.path,
             code=problem.code,
             reason=str(error),
-            exc_info=error if unexpected else None,
+            more_before=self._unlogged.pop(problem.code, 0),
+            exc_info=None if expected else error,
         )
 
 
@@ -126,7 +148,7 @@ async def _answer(request: Request, error: Exception) -> Response:
     facts = facts_of(request.scope)
     problem = problem_of(error)
     if problem.code != "internal_error":  # that one is raised again, and logged by the edge
-        log_failure(error, facts, problem)
+        request.app.state.failures.log(error, facts, problem)
     body = problem.body(facts.request_id)
     response = Response(body, status_code=problem.status)
     response.raw_headers = problem.all_headers(body)
@@ -149,6 +171,11 @@ def _unavailable(code: str, detail: str) -> Problem:
 
 
 def _invalid(error: RequestValidationError) -> Problem:
+    for fault in error.errors():
+        if fault["type"] == "json_invalid":
+            why = str(fault.get("ctx", {}).get("error", "it cannot be read"))
+            detail = f"the body is not JSON: {why}, at character {fault['loc'][-1]}"
+            return Problem(400, _CODE_OF_STATUS[400], detail)
     faults = [_fault(fault) for fault in error.errors()[:_SHOWN_ERRORS]]
     detail = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
     return Problem(422, InvalidRequest.code, detail, {"errors": faults})
@@ -171,6 +198,8 @@ def _of_status(error: HTTPException) -> Problem:
         404: "there is no such path; /docs lists those that exist",
         405: "this path does not answer that method",
     }
+    if error.status_code == 400:  # what the framework says of a body that is not text
+        return Problem(400, _CODE_OF_STATUS[400], "the body is not JSON: it is not UTF-8 text")
     detail = details.get(error.status_code, str(error.detail))
     code = _CODE_OF_STATUS.get(error.status_code, "request_error")
     headers = tuple(

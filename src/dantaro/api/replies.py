@@ -7,7 +7,7 @@ from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from dantaro.api.answers import etag_of
+from dantaro.api.answers import etag_of, etag_of_bytes
 from dantaro.api.bodies.reading import AgeFields, Reading, initializing
 from dantaro.api.encoding import NOT_KEPT, CacheRule, Encoded
 from dantaro.api.facts import facts_of
@@ -24,7 +24,8 @@ _PAST_SECONDS = 3600
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked for: the route's template, every parameter that shapes the answer in a canonical
-    form, and the parts that it is made from. `hot` answers are kept ready for the hot path.
+    form, and the parts that it is made from. `hot` answers are kept ready for the hot path, `priced`
+    ones say when their prices are old.
     """
 
     route: str
@@ -33,6 +34,7 @@ class Question:
     as_of_ms: int | None = None
     use_cache: bool = True
     hot: bool = False
+    priced: bool = False
 
 
 async def answer(
@@ -47,7 +49,7 @@ async def answer(
     key = _key(serving, question, reading)
     encoded = serving.answers.get(key, now_ms=reading.now_ms)
     if encoded is None:
-        encoded = serving.answers.keep(key, _encode(question, body(reading), serving, key))
+        encoded = serving.answers.keep(key, _encode(question, body(reading), reading, serving, key))
     current = question.as_of_ms is None and question.use_cache
     if question.hot and current and request.method == "GET":
         facts = facts_of(request.scope)
@@ -56,30 +58,42 @@ async def answer(
 
 
 async def answer_with_history(
-    request: Request, serving: Serving, question: Question, body: Callable[[Reading], Aged]
+    request: Request,
+    serving: Serving,
+    question: Question,
+    body: Callable[[Reading], Aged],
+    nothing: Callable[[], Aged] | None = None,
 ) -> Response:
-    """As `answer`, where `body` reads the database and runs in a thread.
+    """As `answer`, where `body` reads the database and runs in a thread; `nothing` makes the body while
+    nothing is published.
 
     Raises:
-        NotFound: nothing is published.
+        NotFound: nothing is published, and there is no `nothing`.
     """
     reading = await _reading(serving, question)
     if reading is None:
-        raise NotFound("nothing has been published yet")
+        if nothing is None:
+            raise NotFound(serving.nothing_yet)
+        return plain(request, serving, question.route, nothing())
     key = _key(serving, question, reading)
 
     async def make() -> Encoded:
-        return _encode(question, await serving.read(lambda: body(reading)), serving, key)
+        made = await serving.read(lambda: body(reading))
+        return _encode(question, made, reading, serving, key)
 
     encoded = serving.answers.get(key, now_ms=reading.now_ms)
     return respond(request, serving, encoded or await serving.answers.once(key, make))
 
 
-def plain(request: Request, serving: Serving, route: str, body: BaseModel) -> Response:
-    """The response with `body`, not kept and not compared: it is about this moment."""
+def plain(
+    request: Request, serving: Serving, route: str, body: BaseModel, *, tagged: bool = False
+) -> Response:
+    """The response with `body`, made anew for each request; compared by its bytes when `tagged`."""
     as_of = body.data_as_of if isinstance(body, Aged) else None
     data_as_of_ms = parse_time("data_as_of", as_of)
-    encoded = Encoded(route, to_json(body), None, NOT_KEPT, data_as_of_ms=data_as_of_ms)
+    content = to_json(body)
+    etag = etag_of_bytes(content) if tagged else None
+    encoded = Encoded(route, content, etag, NOT_KEPT, data_as_of_ms=data_as_of_ms)
     return respond(request, serving, encoded)
 
 
@@ -99,7 +113,7 @@ def respond(request: Request, serving: Serving, encoded: Encoded) -> Response:
 
 def initializing_fields(serving: Serving) -> AgeFields:
     """The age fields while nothing is published."""
-    return initializing(serving.reader.origin, serving.note)
+    return initializing(serving.reader.origin, serving.data_note)
 
 
 def to_json(body: BaseModel) -> bytes:
@@ -109,34 +123,44 @@ def to_json(body: BaseModel) -> bytes:
 
 async def _reading(serving: Serving, question: Question) -> Reading | None:
     return await serving.reading(
-        question.parts, as_of_ms=question.as_of_ms, use_cache=question.use_cache
+        question.parts,
+        as_of_ms=question.as_of_ms,
+        use_cache=question.use_cache,
+        priced=question.priced,
     )
 
 
 def _key(serving: Serving, question: Question, reading: Reading) -> tuple[object, ...]:
-    """Everything that an answer depends on, but for the data status."""
+    """Everything that an answer depends on, but for what time alone changes: the data status and the
+    age of prices.
+    """
     return (
         question.route,
         question.parameters,
         question.as_of_ms,
         reading.source,
-        reading.note,
-        serving.worker,
+        reading.detached,
+        serving.fleet,
         reading.snapshot.fingerprint(question.parts),
     )
 
 
-def _encode(question: Question, body: Aged, serving: Serving, key: tuple[object, ...]) -> Encoded:
+def _encode(
+    question: Question, body: Aged, reading: Reading, serving: Serving, key: tuple[object, ...]
+) -> Encoded:
     past = question.as_of_ms is not None
     rule = CacheRule(fixed_seconds=_PAST_SECONDS)
     if not past:
         rule = CacheRule(period_seconds=serving.options.generation_seconds)
-    settled = past or body.data_status is DataStatus.STALE
+    turning = [] if reading.notes_until_ms is None else [reading.notes_until_ms]
+    stale_after_ms = parse_time("stale_after", body.stale_after)
+    if stale_after_ms is not None and body.data_status is not DataStatus.STALE:
+        turning.append(stale_after_ms)
     return Encoded(
         route=question.route,
         body=to_json(body),
-        etag=etag_of(body.generation, body.data_status, key),
+        etag=etag_of(body.generation, body.data_status, (*key, body.data_note)),
         rule=rule,
         data_as_of_ms=parse_time("data_as_of", body.data_as_of),
-        valid_until_ms=None if settled else parse_time("stale_after", body.stale_after),
+        valid_until_ms=None if past else min(turning, default=None),
     )

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -16,7 +16,9 @@ from dantaro.api.bodies.reading import Reading
 from dantaro.api.limits import Limits
 from dantaro.api.memory import give_back_memory
 from dantaro.api.metrics import Metrics
+from dantaro.api.notes import Fleet, price_note
 from dantaro.api.probe import NOTHING_ANSWERS, Probe, probe
+from dantaro.api.problems import Failures
 from dantaro.api.schemas.base import Source
 from dantaro.cache import Cache
 from dantaro.clock import Clock
@@ -34,6 +36,8 @@ _PROBE_SECONDS = 1.0
 _CLOSE_SECONDS = 3.0
 _PATIENCE_SECONDS = 1.0
 _AWAY = "the database cannot be reached; this is the newest generation read before"
+_NEVER_READ = "the database cannot be reached"
+_NOTHING_YET = "nothing has been published yet"
 _UNREADABLE = "a newer generation cannot be read; this is the newest good one"
 
 
@@ -58,12 +62,21 @@ class Options:
         publishing = ("market_status", "recommendations", "levels")
         return min((self.periods[job] for job in publishing if job in self.periods), default=120)
 
+    @property
+    def price_limit_ms(self) -> int | None:
+        """How old prices may be without a word: three rounds of tickers, and the time until the next
+        recommendations take them up. None when it is not known how often that is.
+        """
+        if not {"tickers", "recommendations"} <= set(self.periods):
+            return None
+        return 1000 * (3 * self.periods["tickers"] + self.periods["recommendations"])
+
 
 class Serving:
     """The collaborators of the edge and the routes, and the view that they answer from.
 
-    `view` is the current generation, `note` why it may not be the newest, `worker` whether some
-    worker is `active`, `silent` or `unknown`. They change together, on the event loop only.
+    `view` is the current generation, `note` why it may not be the newest, `fleet` who collects and
+    from where. They change on the event loop only.
     """
 
     def __init__(self, reader: Reader, cache: Cache, clock: Clock, options: Options) -> None:
@@ -75,10 +88,10 @@ class Serving:
         self.limits = Limits(per_minute=options.rate_limit_per_minute)
         self.answers = Answers()
         self.metrics = Metrics()
+        self.failures = Failures()
         self.view: Snapshot | None = None
         self.note: str | None = None
-        self.worker = "unknown"
-        self.unreachable_exchanges: tuple[str, ...] = ()
+        self.fleet = Fleet()
         self.keys_error: DantaroError | None = None
         self._probing: asyncio.Future[Probe] | None = None
         self._probe = NOTHING_ANSWERS
@@ -89,6 +102,39 @@ class Serving:
         self._poller = ThreadPoolExecutor(1, thread_name_prefix="api-poll")
         self._polling: asyncio.Future[bool] | None = None
         self._failing_since: float | None = None
+
+    @property
+    def worker(self) -> str:
+        """Whether some worker is `active`, `silent` or `unknown`."""
+        return self.fleet.worker
+
+    @property
+    def unreachable_exchanges(self) -> tuple[str, ...]:
+        """The exchanges that do not answer."""
+        return self.fleet.unreachable
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What every answer about now has to say beside its figures."""
+        return (*(() if self.note is None else (self.note,)), *self.fleet.notes)
+
+    @property
+    def data_note(self) -> str | None:
+        """The same as one text; None when there is nothing to say."""
+        return "; ".join(self.notes) or None
+
+    @property
+    def nothing_yet(self) -> str:
+        """Why nothing is published yet, and what to do about it."""
+        if self.note is not None:
+            return f"{_NOTHING_YET}: {self.note}"
+        return self.fleet.waiting_for(_NOTHING_YET)
+
+    @property
+    def no_market_list(self) -> str:
+        """Why no market is known yet."""
+        what = "no market list has been collected yet"
+        return self.fleet.waiting_for(what) if self.note is None else f"{what}: {self.note}"
 
     async def read(self, work: Callable[[], _T]) -> _T:
         """What `work` returns; it may wait for the database and runs in a thread.
@@ -129,8 +175,11 @@ class Serving:
         *,
         as_of_ms: int | None = None,
         use_cache: bool = True,
+        priced: bool = False,
     ) -> Reading | None:
         """The generation to answer from, its `parts` decoded; None while nothing is published.
+
+        `priced` answers say when their prices are old.
 
         Raises:
             NotFound: nothing had been published by `as_of_ms`.
@@ -139,17 +188,20 @@ class Serving:
         source: Source = "cache"
         if not use_cache and await self.refresh():
             source = "database"
-        snapshot, now_ms, note = self.view, self.clock.now_ms(), self.note
+        snapshot, now_ms, notes = self.view, self.clock.now_ms(), self.notes
+        detached = self.note is not None
         if as_of_ms is not None and as_of_ms < now_ms:
             if snapshot is None or as_of_ms < snapshot.manifest.published_at_ms:
                 snapshot = await self.read(partial(self.reader.as_of, as_of_ms))
-                source, note = "database", None
-            now_ms = as_of_ms
+                source, detached = "database", False
+            # Who worked then is not on record, and who works now says nothing about then.
+            now_ms, notes = as_of_ms, () if self.note is None or not detached else (self.note,)
         if snapshot is None:
             return None
         if not snapshot.is_ready(parts):
             await self.read(partial(snapshot.prepare, parts))
-        return Reading(snapshot, now_ms, source, note)
+        reading = Reading(snapshot, now_ms, source, notes, self.nothing_yet, detached=detached)
+        return self._with_prices(reading) if priced else reading
 
     async def refresh(self) -> bool:
         """Look for a newer generation and show it; whether the database answered.
@@ -176,16 +228,28 @@ class Serving:
 
     def show(self, view: Snapshot | None, note: str | None) -> None:
         """Answer from `view` from now on."""
-        note = None if view is None else note
+        if view is None and note is not None:
+            note = _NEVER_READ
         if view is not self.view or note != self.note:
             self.view, self.note = view, note
             self.answers.forget()
 
-    def show_workers(self, worker: str, unreachable_exchanges: tuple[str, ...]) -> None:
-        """Tell from now on that some worker is `worker`, and which exchanges nobody reaches."""
-        self.unreachable_exchanges = unreachable_exchanges
-        if worker != self.worker:
-            self.worker = worker
+    def show_workers(
+        self,
+        worker: str,
+        unreachable_exchanges: tuple[str, ...],
+        *,
+        collected: frozenset[str] | None = None,
+        silence: str | None = None,
+    ) -> None:
+        """Tell from now on that some worker is `worker`, which exchanges nobody reaches of those that
+        are `collected`, and for how long no worker was heard.
+        """
+        inputs = {} if self.view is None else self.view.manifest.inputs
+        known = collected or frozenset((*self.reader.catalogue.exchanges, *inputs))
+        fleet = Fleet(worker, silence, unreachable_exchanges, known)
+        if fleet != self.fleet:
+            self.fleet = fleet
             self.answers.forget()
 
     async def close(self) -> None:
@@ -199,6 +263,14 @@ class Serving:
                     await asyncio.to_thread(executor.shutdown)
         except TimeoutError:
             _log.warning("database_still_busy", reason="a read did not end before the shutdown")
+
+    def _with_prices(self, reading: Reading) -> Reading:
+        prices, limit_ms = reading.snapshot.prices, self.options.price_limit_ms
+        if prices is None or limit_ms is None:
+            return reading
+        note, until_ms = price_note(prices.newest_at_ms, now_ms=reading.now_ms, limit_ms=limit_ms)
+        notes = (*reading.notes, note) if note is not None else reading.notes
+        return replace(reading, notes=notes, notes_until_ms=until_ms)
 
     def _poll(self) -> bool:
         changed = self.reader.poll()

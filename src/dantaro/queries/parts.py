@@ -123,9 +123,10 @@ class Premiums:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """The part PRICES by market key."""
+    """The part PRICES by market key, and the time of each exchange's newest price."""
 
     by_market: Mapping[str, Price]
+    newest_at_ms: Mapping[str, int]
 
 
 Part: TypeAlias = Recommendations | Ratings | Levels | Statuses | Exclusions | Premiums | Prices
@@ -157,7 +158,11 @@ def index_part(kind: PartKind, columns: Mapping[str, Columns]) -> Part:
             return Premiums(_rows(kind, "premium", columns, Premium))
         case PartKind.PRICES:
             prices = _rows(kind, "prices", columns, Price)
-            return Prices({market_key(row.exchange, row.symbol): row for row in prices})
+            newest: dict[str, int] = {}
+            for price in prices:
+                newest[price.exchange] = max(price.at_ms, newest.get(price.exchange, 0))
+            by_market = {market_key(row.exchange, row.symbol): row for row in prices}
+            return Prices(by_market, newest)
 
 
 def _recommendations(columns: Mapping[str, Columns]) -> Recommendations:

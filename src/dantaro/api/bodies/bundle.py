@@ -3,7 +3,7 @@
 from dantaro.api.bodies.levels import bands_of, support_levels
 from dantaro.api.bodies.market_status import state_of, status_age, status_row
 from dantaro.api.bodies.reading import AgeFields, Reading
-from dantaro.api.bodies.recommendations import NOTHING_YET, Selection, ranking_age, top_items
+from dantaro.api.bodies.recommendations import Selection, ranking_age, top_items
 from dantaro.api.schemas.ranking import (
     BundleAnswer,
     BundleData,
@@ -43,7 +43,7 @@ def bundle_body(reading: Reading, wanted: BundleRequest) -> BundleAnswer:
     if wanted.include_market_status:
         data = data.model_copy(update={"market_status": state_of(snapshot, ALL)})
         if status_row(snapshot, ALL) is None:
-            _note(errors, MARKET_STATUS, MARKET_STATUS, "not_published", NOTHING_YET)
+            _note(errors, MARKET_STATUS, MARKET_STATUS, "not_published", reading.nothing_yet)
     return BundleAnswer(
         success=True,
         data=data,
@@ -55,14 +55,14 @@ def bundle_body(reading: Reading, wanted: BundleRequest) -> BundleAnswer:
     )
 
 
-def initializing_body(fields: AgeFields, *, now_ms: int) -> BundleAnswer:
+def initializing_body(fields: AgeFields, *, message: str, now_ms: int) -> BundleAnswer:
     """The answer while nothing is published; its time is of the answer itself."""
     return BundleAnswer(
         success=True,
         data=BundleData(recommendations=[], support_levels={}, market_status=None),
         cache_timestamp=rfc3339(now_ms),
         data_source="database",
-        message=NOTHING_YET,
+        message=message,
         errors={},
         **fields,
     )
@@ -88,7 +88,7 @@ def _recommendations(
         return []
     ranking = reading.snapshot.recommendations
     if ranking is None:
-        _note(errors, RECOMMENDATIONS, RECOMMENDATIONS, "not_published", NOTHING_YET)
+        _note(errors, RECOMMENDATIONS, RECOMMENDATIONS, "not_published", reading.nothing_yet)
         return []
     selection = Selection(ranked_set=ALL, top_n=wanted.recommendations_count)
     return top_items(reading.snapshot, ranking, selection)

@@ -1,5 +1,8 @@
 """Support and resistance of one market."""
 
+from collections.abc import Mapping
+
+from dantaro.api.bodies.prices import shown_price
 from dantaro.api.bodies.reading import Reading, resolution_of
 from dantaro.api.schemas.ranking import LevelZone, SupportLevels, SupportLevelsAnswer
 from dantaro.api.times import rfc3339, rfc3339_or_none
@@ -26,6 +29,9 @@ def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer
     """
     snapshot = reading.snapshot
     bands = bands_of(snapshot, resolution)
+    shown = shown_price(
+        snapshot, resolution.market.key, close=bands.price, closed_at_ms=bands.data_as_of_ms
+    )
     zones = () if snapshot.levels is None else snapshot.levels.zones.rows(resolution.market.key)
     return SupportLevelsAnswer(
         success=True,
@@ -35,11 +41,14 @@ def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer
         data_source=reading.source,
         exchange=bands.exchange,
         market=bands.symbol,
-        current_price=bands.price,
+        current_price=shown.price,
+        price_at=rfc3339(shown.at_ms),
+        price_source=shown.source,
+        levels_price=bands.price,
         atr=bands.atr,
         levels=[_zone(zone, bands.data_as_of_ms) for zone in zones],
         resolution=resolution_of(resolution),
-        unavailable=bands.missing,
+        unavailable=_unavailable(bands),
         **reading.age_fields(
             worst(
                 snapshot.age_of_row(PartKind.LEVELS, bands.data_as_of_ms),
@@ -70,8 +79,14 @@ def support_levels(snapshot: Snapshot, bands: Bands, coin: str) -> SupportLevels
         **{name: getattr(bands, name) for name in BAND_NAMES},
         calculation_method=bands.calculation_method,
         data_points_count=bands.data_points_count,
-        updated_at=rfc3339_or_none(snapshot.verified_at(PartKind.LEVELS)),
+        updated_at=rfc3339(bands.data_as_of_ms),
+        verified_at=rfc3339_or_none(snapshot.verified_at(PartKind.LEVELS)),
+        unavailable=bands.missing,
     )
+
+
+def _unavailable(bands: Bands) -> Mapping[str, str]:
+    return {**bands.missing, **({"atr": "insufficient_history"} if bands.atr is None else {})}
 
 
 def _zone(zone: Level, data_as_of_ms: int) -> LevelZone:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from dantaro.api.bodies.reading import AgeFields, Reading, resolution_of
-from dantaro.api.bodies.recommendations import rating_details
+from dantaro.api.bodies.recommendations import NO_TICKER, rating_details, rating_gaps
 from dantaro.api.schemas.market_data import (
     CandlesAnswer,
     CoinItem,
@@ -25,7 +25,7 @@ from dantaro.api.schemas.market_data import (
     SeriesItem,
 )
 from dantaro.api.times import rfc3339, rfc3339_or_none
-from dantaro.errors import NotFound
+from dantaro.errors import InvalidRequest, NotFound
 from dantaro.market.markets import Market
 from dantaro.market.results import Exclusion, ExclusionReason, PartKind, Premium, Rating
 from dantaro.queries import Resolution, Snapshot
@@ -48,7 +48,8 @@ def rating_body(
     """The current ratings of a market and those published before.
 
     Raises:
-        NotFound: it has none, or none on this timeframe.
+        NotFound: it has none.
+        InvalidRequest: it has none on this timeframe.
     """
     snapshot, market = reading.snapshot, resolution.market
     ratings = ratings_of(snapshot, market, timeframe)
@@ -71,6 +72,7 @@ def ratings_of(snapshot: Snapshot, market: Market, timeframe: str | None) -> Map
 
     Raises:
         NotFound: there are none.
+        InvalidRequest: there are, but none on this timeframe.
     """
     ratings = {} if snapshot.ratings is None else snapshot.ratings.of(market.key)
     if not ratings:
@@ -78,9 +80,9 @@ def ratings_of(snapshot: Snapshot, market: Market, timeframe: str | None) -> Map
     if timeframe is None:
         return ratings
     if timeframe not in ratings:
-        raise NotFound(
-            f"{market.key} has no rating on {timeframe!r}; there are {', '.join(sorted(ratings))}",
-            nearest=sorted(ratings),
+        raise InvalidRequest(
+            f"timeframe: {market.key} has no rating on {timeframe!r}; "
+            f"there are {', '.join(sorted(ratings))}"
         )
     return {timeframe: ratings[timeframe]}
 
@@ -102,6 +104,33 @@ def exclusions_body(reading: Reading, exchange: str | None) -> ExclusionsAnswer:
         data_source=reading.source,
         message=None if part is not None else "no exclusions have been published yet",
         **reading.age_fields(reading.snapshot.age_of_part(PartKind.EXCLUSIONS)),
+    )
+
+
+def no_exclusions(fields: AgeFields, *, message: str, now_ms: int) -> ExclusionsAnswer:
+    """The answer while nothing is published; its time is of the answer itself."""
+    return ExclusionsAnswer(
+        success=True,
+        exclusions=[],
+        total=0,
+        counts={},
+        cache_timestamp=rfc3339(now_ms),
+        data_source="database",
+        message=message,
+        **fields,
+    )
+
+
+def no_premium(fields: AgeFields, *, message: str, now_ms: int) -> PremiumAnswer:
+    """The answer while nothing is published; its time is of the answer itself."""
+    return PremiumAnswer(
+        success=True,
+        premium=[],
+        history=[],
+        cache_timestamp=rfc3339(now_ms),
+        data_source="database",
+        message=message,
+        **fields,
     )
 
 
@@ -137,7 +166,9 @@ def premium_body(
     )
 
 
-def markets_body(overview: Overview, snapshot: Snapshot | None, fields: AgeFields) -> MarketsAnswer:
+def markets_body(
+    overview: Overview, snapshot: Snapshot | None, fields: AgeFields, *, message: str | None
+) -> MarketsAnswer:
     """The catalogue; what the current generation says of each market beside it."""
     ranked = snapshot.recommendations if snapshot is not None else None
     part = snapshot.exclusions if snapshot is not None else None
@@ -151,27 +182,24 @@ def markets_body(overview: Overview, snapshot: Snapshot | None, fields: AgeField
         markets=items,
         total=len(items),
         gaps_truncated=overview.gaps_truncated,
+        message=message,
         **fields,
     )
 
 
 def coins_body(
-    markets: Iterable[Market], snapshot: Snapshot | None, fields: AgeFields
+    markets: Iterable[Market],
+    snapshot: Snapshot | None,
+    fields: AgeFields,
+    *,
+    message: str | None,
 ) -> CoinsAnswer:
     """The coins of `markets`, each with the market that it is ranked by."""
     by_coin: dict[str, list[Market]] = {}
     for market in markets:
         by_coin.setdefault(market.base, []).append(market)
-    coins = [
-        CoinItem(
-            coin=coin,
-            reference=_reference(coin, its_markets, snapshot),
-            markets=sorted(market.key for market in its_markets),
-            exchanges=sorted({market.exchange for market in its_markets}),
-        )
-        for coin, its_markets in sorted(by_coin.items())
-    ]
-    return CoinsAnswer(success=True, coins=coins, total=len(coins), **fields)
+    coins = [_coin(coin, found, snapshot) for coin, found in sorted(by_coin.items())]
+    return CoinsAnswer(success=True, coins=coins, total=len(coins), message=message, **fields)
 
 
 def candles_body(
@@ -213,6 +241,7 @@ def _rating_point(point: PastRating) -> RatingPoint:
         label=point.row.label,
         moving_averages=point.row.moving_averages,
         oscillators=point.row.oscillators,
+        unavailable=rating_gaps(point.row),
     )
 
 
@@ -222,7 +251,11 @@ def _exclusion(rows: Sequence[Exclusion]) -> ExclusionItem:
         market=rows[0].symbol,
         reasons=[
             ExclusionReasonItem(
-                reason=row.reason, figure=row.figure, threshold=row.threshold, detail=row.detail
+                reason=row.reason,
+                figure=row.figure,
+                threshold=row.threshold,
+                detail=row.detail,
+                unavailable=_absent("not_a_measure", figure=row.figure, threshold=row.threshold),
             )
             for row in rows
         ],
@@ -240,7 +273,19 @@ def _premium(row: Premium) -> PremiumItem:
         rate_source=row.rate_source,
         turnover_krw=row.turnover_krw,
         data_as_of=rfc3339(row.data_as_of_ms),
+        unavailable={
+            **_absent(
+                "mean_of_coins" if row.coin == INDEX else NO_TICKER,
+                krw_price=row.krw_price,
+                usdt_price=row.usdt_price,
+            ),
+            **_absent(NO_TICKER, turnover_krw=row.turnover_krw),
+        },
     )
+
+
+def _absent(reason: str, **values: object) -> dict[str, str]:
+    return {name: reason for name, value in values.items() if value is None}
 
 
 def _market(
@@ -273,6 +318,22 @@ def _series(series: StoredSeries) -> SeriesItem:
         asked_until=rfc3339(covered.end_ms),
         open_gaps=series.open_gaps,
         missing_candles=series.missing_candles,
+        unavailable=_absent(
+            "no_candles",
+            first_candle=covered.first_candle_ms,
+            last_candle=covered.last_candle_ms,
+        ),
+    )
+
+
+def _coin(coin: str, markets: Sequence[Market], snapshot: Snapshot | None) -> CoinItem:
+    reference = _reference(coin, markets, snapshot)
+    return CoinItem(
+        coin=coin,
+        reference=reference,
+        markets=sorted(market.key for market in markets),
+        exchanges=sorted({market.exchange for market in markets}),
+        unavailable=_absent("not_ranked", reference=reference),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal, cast
 
 from dantaro.api.bodies.reading import AgeFields, Reading
+from dantaro.api.notes import Fleet
 from dantaro.api.schemas.ranking import MarketState, MarketStatusAnswer
 from dantaro.api.times import rfc3339, rfc3339_or_none
 from dantaro.market.results import MarketStatus, PartKind
@@ -13,20 +14,20 @@ PARTS = (PartKind.MARKET_STATUS,)
 _NO_STATE = "not_published"
 
 
-def status_body(reading: Reading, ranked_set: str, *, worker: str) -> MarketStatusAnswer:
+def status_body(reading: Reading, ranked_set: str, *, fleet: Fleet) -> MarketStatusAnswer:
     """The state of `ranked_set`; `unknown` and degraded while none was published.
 
-    `worker` is `active`, `silent` or `unknown`. It is healthy when the data are current and some
-    worker is not known to be silent.
+    It is healthy when the data are current, some worker is active, and the set's exchange, or at least
+    one of them, can be reached.
     """
     snapshot = reading.snapshot
     row = status_row(snapshot, ranked_set)
     fields = reading.age_fields(status_age(snapshot, ranked_set))
     return MarketStatusAnswer(
         success=True,
-        status=_health(fields, known=row is not None, worker=worker),
+        status=_health(reading, fields, ranked_set, fleet) if row is not None else "degraded",
         total_symbols=0 if row is None else row.active_coins,
-        system_health=_system_health(fields, worker),
+        system_health=_system_health(fields, fleet, detached=reading.detached),
         market_status=state_of(snapshot, ranked_set),
         cache_timestamp=reading.published_at,
         data_source=reading.source,
@@ -35,14 +36,14 @@ def status_body(reading: Reading, ranked_set: str, *, worker: str) -> MarketStat
 
 
 def initializing_body(
-    fields: AgeFields, ranked_set: str, *, worker: str, now_ms: int
+    fields: AgeFields, ranked_set: str, *, fleet: Fleet, detached: bool, now_ms: int
 ) -> MarketStatusAnswer:
     """The answer while nothing is published."""
     return MarketStatusAnswer(
         success=True,
         status="degraded",
         total_symbols=0,
-        system_health=_system_health(fields, worker),
+        system_health=_system_health(fields, fleet, detached=detached),
         market_status=_unknown(ranked_set),
         cache_timestamp=rfc3339(now_ms),
         data_source="database",
@@ -78,7 +79,8 @@ def state_of(snapshot: Snapshot, ranked_set: str) -> MarketState:
         total_market_cap=None,
         total_volume_24h=row.turnover_24h,
         analysis_summary=row.figures,
-        updated_at=rfc3339_or_none(snapshot.verified_at(PartKind.MARKET_STATUS)),
+        updated_at=rfc3339(row.data_as_of_ms),
+        verified_at=rfc3339_or_none(snapshot.verified_at(PartKind.MARKET_STATUS)),
         turnover_currency=row.turnover_currency,
         volatility_regime=row.volatility_regime,
         gainers=row.gainers,
@@ -89,7 +91,15 @@ def state_of(snapshot: Snapshot, ranked_set: str) -> MarketState:
 
 
 def _unknown(ranked_set: str) -> MarketState:
-    absent = ("overall_score", "total_market_cap", "total_volume_24h", "volatility_regime")
+    absent = (
+        "overall_score",
+        "total_market_cap",
+        "total_volume_24h",
+        "updated_at",
+        "verified_at",
+        "turnover_currency",
+        "volatility_regime",
+    )
     return MarketState(
         market_trend="unknown",
         market_sentiment="neutral",
@@ -99,6 +109,7 @@ def _unknown(ranked_set: str) -> MarketState:
         total_volume_24h=None,
         analysis_summary={},
         updated_at=None,
+        verified_at=None,
         turnover_currency=None,
         volatility_regime=None,
         gainers={},
@@ -108,15 +119,20 @@ def _unknown(ranked_set: str) -> MarketState:
     )
 
 
-def _system_health(fields: AgeFields, worker: str) -> Mapping[str, str]:
+def _system_health(fields: AgeFields, fleet: Fleet, *, detached: bool) -> Mapping[str, str]:
     return {
-        "worker": worker,
+        "worker": fleet.worker,
         "data": fields["data_status"].value,
-        "database": "reachable" if fields["data_note"] is None else "unreachable",
+        "database": "unreachable" if detached else "reachable",
+        "exchanges": fleet.exchanges,
     }
 
 
-def _health(fields: AgeFields, *, known: bool, worker: str) -> Literal["healthy", "degraded"]:
+def _health(
+    reading: Reading, fields: AgeFields, ranked_set: str, fleet: Fleet
+) -> Literal["healthy", "degraded"]:
     current = fields["data_status"] in (DataStatus.FRESH, DataStatus.PROVISIONAL)
-    well = known and current and fields["data_note"] is None and worker == "active"
+    its_exchange = ranked_set.partition(":")[0]
+    reached = not fleet.reaches_nothing and its_exchange not in fleet.unreachable
+    well = current and reached and not reading.detached and fleet.worker == "active"
     return "healthy" if well else "degraded"

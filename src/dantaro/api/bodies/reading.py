@@ -25,14 +25,18 @@ class AgeFields(TypedDict):
 class Reading:
     """A snapshot as it is read at `now_ms` on the clock (for `as_of`, at that time).
 
-    `source` is `database` when the database was asked for this answer, else `cache`; `note` says
-    why there may be something newer.
+    `source` is `database` when the database was asked for this answer, else `cache`. `notes` say what
+    is amiss, and hold until `notes_until_ms` (None: until something happens); `nothing_yet` says why a
+    part that is missing is missing. `detached`: the database cannot be reached.
     """
 
     snapshot: Snapshot
     now_ms: int
     source: Source
-    note: str | None = None
+    notes: tuple[str, ...] = ()
+    nothing_yet: str = "nothing has been published yet"
+    notes_until_ms: int | None = None
+    detached: bool = False
 
     @property
     def published_at(self) -> str:
@@ -57,7 +61,7 @@ class Reading:
             data_status=self.status(age),
             data_origin=self.snapshot.manifest.origin,
             generation=self.snapshot.generation,
-            data_note=self.note,
+            data_note="; ".join(self.notes) or None,
         )
 
 

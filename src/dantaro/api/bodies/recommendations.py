@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dantaro.api.bodies.levels import BAND_NAMES
+from dantaro.api.bodies.prices import shown_price
 from dantaro.api.bodies.reading import AgeFields, Reading, resolution_of
 from dantaro.api.schemas.ranking import (
     LevelBands,
@@ -16,7 +17,15 @@ from dantaro.api.schemas.ranking import (
 )
 from dantaro.api.times import rfc3339, rfc3339_or_none
 from dantaro.errors import NotFound
-from dantaro.market.results import PartKind, Rating, Score, Strength
+from dantaro.market.results import (
+    Bands,
+    MarketFeatures,
+    PartKind,
+    Price,
+    Rating,
+    Score,
+    Strength,
+)
 from dantaro.queries import DataAge, Resolution, Snapshot, worst
 from dantaro.queries.parts import ALL, Recommendations, market_key
 
@@ -38,7 +47,8 @@ NOT_MEASURED_YET = "not_measured_yet"
 NO_SOURCE = "no_source"
 NO_TICKER = "no_ticker"
 NOT_PUBLISHED = "not_published"
-NOTHING_YET = "nothing has been published yet: the worker is still collecting candles"
+NO_DATA = "no_data"
+"""The candles do not define the value: too few, or without any movement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ def recommendations_body(reading: Reading, selection: Selection) -> Recommendati
         cache_timestamp=reading.published_at,
         generated_at=reading.published_seconds,
         data_source=reading.source,
-        message=_message(ranking, selection, items),
+        message=_message(reading, ranking, selection, items),
         ranked_set=selection.ranked_set,
         unavailable={} if ranked is None else ranked.summary.missing,
         **reading.age_fields(ranking_age(snapshot, selection.ranked_set)),
@@ -72,7 +82,7 @@ def recommendations_body(reading: Reading, selection: Selection) -> Recommendati
 
 
 def initializing_body(
-    fields: AgeFields, selection: Selection, *, now_ms: int
+    fields: AgeFields, selection: Selection, *, message: str, now_ms: int
 ) -> RecommendationsAnswer:
     """The answer while nothing is published; its times are of the answer itself."""
     return RecommendationsAnswer(
@@ -82,7 +92,7 @@ def initializing_body(
         cache_timestamp=rfc3339(now_ms),
         generated_at=now_ms / 1000,
         data_source="database",
-        message=NOTHING_YET,
+        message=message,
         ranked_set=selection.ranked_set,
         unavailable={},
         **fields,
@@ -99,7 +109,7 @@ def recommendation_body(reading: Reading, resolution: Resolution) -> Recommendat
     ranking = snapshot.recommendations
     places = {} if ranking is None else ranking.places.get(key, {})
     if ranking is None or not places:
-        raise NotFound(_unranked(snapshot, key))
+        raise NotFound(_unranked(reading, key))
     features = ranking.features[key]
     ratings = {} if snapshot.ratings is None else snapshot.ratings.of(key)
     return RecommendationAnswer(
@@ -108,6 +118,7 @@ def recommendation_body(reading: Reading, resolution: Resolution) -> Recommendat
         recommendation=_item(snapshot, ranking, _widest(places)),
         features=features.features,
         indicators=features.indicators,
+        unavailable=features.missing,
         places=[_place(ranking, score) for _, score in sorted(places.items())],
         ratings=[rating_details(rating) for rating in ratings.values()],
         resolution=resolution_of(resolution),
@@ -166,6 +177,11 @@ def rating_details(rating: Rating) -> RatingDetails:
         votes=rating.votes,
         values=rating.values,
         data_as_of=rfc3339(rating.data_as_of_ms),
+        unavailable={
+            **rating_gaps(rating),
+            **{f"votes.{name}": NO_DATA for name, vote in rating.votes.items() if vote is None},
+            **{f"values.{name}": NO_DATA for name, at in rating.values.items() if at is None},
+        },
     )
 
 
@@ -174,18 +190,8 @@ def _item(snapshot: Snapshot, ranking: Recommendations, score: Score) -> Recomme
     features = ranking.features[key]
     price = None if snapshot.prices is None else snapshot.prices.by_market.get(key)
     ratings = {} if snapshot.ratings is None else snapshot.ratings.of(key)
-    levels = _levels(snapshot, key)
-    unavailable = {
-        "market_cap": NO_SOURCE,
-        "track_record": NOT_MEASURED_YET,
-        **features.missing,
-    }
-    if price is None or price.change_24h is None:
-        unavailable["price_change_24h"] = NO_TICKER
-    if price is None or price.turnover_24h is None:
-        unavailable["volume_24h"] = NO_TICKER
-    if levels is None:
-        unavailable["levels"] = NOT_PUBLISHED
+    bands = None if snapshot.levels is None else snapshot.levels.bands.get(key)
+    shown = shown_price(snapshot, key, close=features.close, closed_at_ms=features.data_as_of_ms)
     return RecommendationItem(
         symbol=features.coin,
         total_score=score.total,
@@ -194,29 +200,55 @@ def _item(snapshot: Snapshot, ranking: Recommendations, score: Score) -> Recomme
         volatility_score=score.volatility,
         risk_score=score.risk,
         recommendation_strength=score.strength,
-        current_price=features.close if price is None else price.price,
+        current_price=shown.price,
         price_change_24h=None if price is None else price.change_24h,
         volume_24h=None if price is None else price.turnover_24h,
         market_cap=None,
         analysis_details={**features.features, **features.indicators},
-        updated_at=rfc3339_or_none(snapshot.verified_at(PartKind.RECOMMENDATIONS, PartKind.PRICES)),
+        updated_at=rfc3339(max(shown.at_ms, features.data_as_of_ms)),
+        verified_at=rfc3339_or_none(snapshot.verified_at(PartKind.RECOMMENDATIONS)),
         rank=score.rank,
         coin=features.coin,
         exchange=score.exchange,
         market=score.symbol,
-        price_at=rfc3339(features.data_as_of_ms if price is None else price.at_ms),
+        price_at=rfc3339(shown.at_ms),
+        price_source=shown.source,
         rating={name: rating_summary(rating) for name, rating in ratings.items()},
-        levels=levels,
+        levels=None if bands is None else _levels(bands),
         track_record=None,
         data_as_of=rfc3339(features.data_as_of_ms),
-        unavailable=unavailable,
+        unavailable=_unavailable(features, price, ratings, bands),
     )
 
 
-def _levels(snapshot: Snapshot, key: str) -> LevelBands | None:
-    bands = None if snapshot.levels is None else snapshot.levels.bands.get(key)
+def _unavailable(
+    features: MarketFeatures,
+    price: Price | None,
+    ratings: Mapping[str, Rating],
+    bands: Bands | None,
+) -> Mapping[str, str]:
+    """Every null of an item with its reason; what is inside a field is named `field.inside`."""
+    reasons = {"market_cap": NO_SOURCE, "track_record": NOT_MEASURED_YET, **features.missing}
+    if price is None or price.change_24h is None:
+        reasons["price_change_24h"] = NO_TICKER
+    if price is None or price.turnover_24h is None:
+        reasons["volume_24h"] = NO_TICKER
     if bands is None:
-        return None
+        reasons["levels"] = NOT_PUBLISHED
+    else:
+        reasons |= {f"levels.{band}": reason for band, reason in bands.missing.items()}
+    for name, rating in ratings.items():
+        reasons |= {f"rating.{name}.{what}": why for what, why in rating_gaps(rating).items()}
+    return reasons
+
+
+def rating_gaps(rating: Rating) -> Mapping[str, str]:
+    """The nulls of a rating without its votes, with the reason."""
+    figures = ("rating", "label", "moving_averages", "oscillators")
+    return {name: NO_DATA for name in figures if getattr(rating, name) is None}
+
+
+def _levels(bands: Bands) -> LevelBands:
     return LevelBands(**{name: getattr(bands, name) for name in BAND_NAMES})
 
 
@@ -251,22 +283,25 @@ def _place(ranking: Recommendations, score: Score) -> PlaceDetails:
 
 
 def _message(
-    ranking: Recommendations | None, selection: Selection, items: list[RecommendationItem]
+    reading: Reading,
+    ranking: Recommendations | None,
+    selection: Selection,
+    items: list[RecommendationItem],
 ) -> str | None:
     if items:
         return None
     if ranking is None:
-        return NOTHING_YET
+        return reading.nothing_yet
     if selection.ranked_set not in ranking.sets:
         return f"no market of {selection.ranked_set} is ranked; /api/v1/exclusions has the reasons"
     return "no ranked coin fits the filters"
 
 
-def _unranked(snapshot: Snapshot, key: str) -> str:
+def _unranked(reading: Reading, key: str) -> str:
+    snapshot = reading.snapshot
     rows = () if snapshot.exclusions is None else snapshot.exclusions.rows
     reasons = [row.reason for row in rows if market_key(row.exchange, row.symbol) == key]
     if reasons:
         return f"{key} is not ranked: {', '.join(reasons)}"
-    return (
-        f"{key} is not ranked: {NOTHING_YET if snapshot.recommendations is None else 'no candles'}"
-    )
+    why = reading.nothing_yet if snapshot.recommendations is None else "no candles"
+    return f"{key} is not ranked: {why}"

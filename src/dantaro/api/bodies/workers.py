@@ -63,12 +63,16 @@ def _worker(state: WorkerState, heartbeat_seconds: int) -> WorkerItem:
 
 def _job(run: JobRun, now_ms: int, periods: Mapping[str, int]) -> JobItem:
     finished = run.finished_at_ms
+    next_at = rfc3339_or_none(_next_slot(run.job, now_ms, periods))
+    unavailable = {} if finished else dict.fromkeys(("finished_at", "seconds"), "not_finished")
+    if next_at is None:
+        unavailable["next_run_at"] = "not_scheduled"
     error = None if run.error is None else run.error[:_ERROR_CHARACTERS]
     return JobItem(
         job=run.job,
         state=run.state.value,
         scheduled_at=rfc3339(run.scheduled_at_ms),
-        next_run_at=rfc3339_or_none(_next_slot(run.job, now_ms, periods)),
+        next_run_at=next_at,
         worker_id=run.worker_id,
         attempt=run.attempt,
         started_at=rfc3339(run.claimed_at_ms),
@@ -77,6 +81,7 @@ def _job(run: JobRun, now_ms: int, periods: Mapping[str, int]) -> JobItem:
         counts=run.counts,
         failed=run.lease_expired or run.state in (RunState.FAILED, RunState.ABANDONED),
         error=error,
+        unavailable=unavailable,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from dantaro.api.access import KEYED, ServingOf, key_with, problems
+from dantaro.api.access import KEYED, KNOWN_PARAMETERS, ServingOf, key_with, problems
 from dantaro.api.bodies import bundle, levels, market_status, recommendations
 from dantaro.api.bodies.reading import Reading
 from dantaro.api.parameters import (
@@ -30,13 +30,14 @@ from dantaro.api.schemas.ranking import (
     RecommendationsAnswer,
     SupportLevelsAnswer,
 )
+from dantaro.api.serving import Serving
 from dantaro.errors import NotFound
 from dantaro.storage.keys import Scope
 
 router = APIRouter(
     prefix="/api/v1",
     tags=["analysis"],
-    dependencies=[key_with(Scope.READ)],
+    dependencies=[key_with(Scope.READ), KNOWN_PARAMETERS],
     responses=problems(*KEYED),
 )
 _BASE = "/api/v1"
@@ -68,7 +69,10 @@ async def get_recommendations(
     def body(reading: Reading | None) -> Aged:
         if reading is None:
             return recommendations.initializing_body(
-                initializing_fields(serving), selection, now_ms=serving.clock.now_ms()
+                initializing_fields(serving),
+                selection,
+                message=serving.nothing_yet,
+                now_ms=serving.clock.now_ms(),
             )
         return recommendations.recommendations_body(reading, selection)
 
@@ -79,6 +83,7 @@ async def get_recommendations(
         as_of_ms=past_moment(serving, as_of),
         use_cache=use_cache,
         hot=True,
+        priced=True,
     )
     return await answer(request, serving, question, body)
 
@@ -98,7 +103,7 @@ async def get_recommendation(
     wanted = known_exchange(serving.reader.catalogue, exchange)
 
     def body(reading: Reading | None) -> Aged:
-        found = _published(reading)
+        found = _published(serving, reading)
         resolution = found.snapshot.resolve(symbol, exchange=wanted)
         return recommendations.recommendation_body(found, resolution)
 
@@ -107,6 +112,7 @@ async def get_recommendation(
         (symbol, wanted),
         recommendations.PARTS,
         as_of_ms=past_moment(serving, as_of),
+        priced=True,
     )
     return await answer(request, serving, question, body)
 
@@ -127,7 +133,7 @@ async def get_support_levels(
     wanted = known_exchange(serving.reader.catalogue, exchange)
 
     def body(reading: Reading | None) -> Aged:
-        found = _published(reading)
+        found = _published(serving, reading)
         resolution = found.snapshot.resolve(symbol, exchange=wanted)
         return levels.levels_body(found, resolution)
 
@@ -138,6 +144,7 @@ async def get_support_levels(
         as_of_ms=past_moment(serving, as_of),
         use_cache=use_cache,
         hot=True,
+        priced=True,
     )
     return await answer(request, serving, question, body)
 
@@ -160,10 +167,11 @@ async def get_market_status(
             return market_status.initializing_body(
                 initializing_fields(serving),
                 name,
-                worker=serving.worker,
+                fleet=serving.fleet,
+                detached=serving.note is not None,
                 now_ms=serving.clock.now_ms(),
             )
-        return market_status.status_body(reading, name, worker=serving.worker)
+        return market_status.status_body(reading, name, fleet=serving.fleet)
 
     question = Question(
         f"{_BASE}/market-status",
@@ -183,15 +191,17 @@ async def post_bundle(*, request: Request, serving: ServingOf, wanted: BundleReq
     def body(reading: Reading | None) -> Aged:
         if reading is None:
             return bundle.initializing_body(
-                initializing_fields(serving), now_ms=serving.clock.now_ms()
+                initializing_fields(serving),
+                message=serving.nothing_yet,
+                now_ms=serving.clock.now_ms(),
             )
         return bundle.bundle_body(reading, wanted)
 
-    question = Question(f"{_BASE}/bundle", (wanted.model_dump_json(),), bundle.PARTS)
+    question = Question(f"{_BASE}/bundle", (wanted.model_dump_json(),), bundle.PARTS, priced=True)
     return await answer(request, serving, question, body)
 
 
-def _published(reading: Reading | None) -> Reading:
+def _published(serving: Serving, reading: Reading | None) -> Reading:
     if reading is None:
-        raise NotFound(recommendations.NOTHING_YET)
+        raise NotFound(serving.nothing_yet)
     return reading

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from dantaro.api import candle_files
-from dantaro.api.access import KEYED, ServingOf, key_with, problems
+from dantaro.api.access import KEYED, KNOWN_PARAMETERS, ServingOf, key_with, problems
+from dantaro.api.answers import etag_of_bytes
 from dantaro.api.bodies import market_data as bodies
 from dantaro.api.bodies.reading import AgeFields, Reading, moment_fields
 from dantaro.api.encoding import NOT_KEPT, Encoded
@@ -22,7 +23,14 @@ from dantaro.api.parameters import (
     known_quote,
     past_moment,
 )
-from dantaro.api.replies import Question, answer, answer_with_history, plain, respond
+from dantaro.api.replies import (
+    Question,
+    answer,
+    answer_with_history,
+    initializing_fields,
+    plain,
+    respond,
+)
 from dantaro.api.schemas.base import Aged
 from dantaro.api.schemas.market_data import (
     CandlesAnswer,
@@ -46,7 +54,7 @@ from dantaro.storage.keys import Scope
 router = APIRouter(
     prefix="/api/v1",
     tags=["market data"],
-    dependencies=[key_with(Scope.READ)],
+    dependencies=[key_with(Scope.READ), KNOWN_PARAMETERS],
     responses=problems(*KEYED),
 )
 _BASE = "/api/v1"
@@ -73,6 +81,8 @@ async def get_rating(
 ) -> Response:
     """The technical rating with its 26 votes, and how it came to be."""
     wanted = known_exchange(serving.reader.catalogue, exchange)
+    if timeframe is not None:
+        timeframe = _timeframe(timeframe).name
 
     def body(reading: Reading) -> Aged:
         resolution = reading.snapshot.resolve(symbol, exchange=wanted)
@@ -103,7 +113,11 @@ async def get_exclusions(
 
     def body(reading: Reading | None) -> Aged:
         if reading is None:
-            raise NotFound("no exclusions have been published yet")
+            return bodies.no_exclusions(
+                initializing_fields(serving),
+                message=serving.nothing_yet,
+                now_ms=serving.clock.now_ms(),
+            )
         return bodies.exclusions_body(reading, wanted)
 
     question = Question(
@@ -135,8 +149,15 @@ async def get_premium(
         )
         return bodies.premium_body(reading, wanted, past)
 
+    def nothing() -> Aged:
+        return bodies.no_premium(
+            initializing_fields(serving),
+            message=serving.nothing_yet,
+            now_ms=serving.clock.now_ms(),
+        )
+
     question = Question(f"{_BASE}/premium", (wanted, history), (PartKind.PREMIUM,))
-    return await answer_with_history(request, serving, question, body)
+    return await answer_with_history(request, serving, question, body, nothing)
 
 
 @router.get("/markets", response_model=MarketsAnswer)
@@ -156,8 +177,8 @@ async def get_markets(
             quote=known_quote(catalogue, quote),
         )
     )
-    body = bodies.markets_body(overview, serving.view, _fields(serving))
-    return plain(request, serving, f"{_BASE}/markets", body)
+    body = bodies.markets_body(overview, serving.view, _fields(serving), message=_empty(serving))
+    return plain(request, serving, f"{_BASE}/markets", body, tagged=True)
 
 
 @router.get("/coins", response_model=CoinsAnswer)
@@ -176,8 +197,8 @@ async def get_coins(
         for market in catalogue.markets
         if wanted[0] in (None, market.exchange) and wanted[1] in (None, market.quote)
     ]
-    body = bodies.coins_body(markets, serving.view, _fields(serving))
-    return plain(request, serving, f"{_BASE}/coins", body)
+    body = bodies.coins_body(markets, serving.view, _fields(serving), message=_empty(serving))
+    return plain(request, serving, f"{_BASE}/coins", body, tagged=True)
 
 
 @router.get(
@@ -216,17 +237,18 @@ async def get_candles(
     fields = _fields(serving, age)
     route = f"{_BASE}/candles/{{symbol}}"
     if file_format == "json":
-        return plain(
-            request, serving, route, bodies.candles_body(span, frame.name, resolution, fields)
-        )
+        body = bodies.candles_body(span, frame.name, resolution, fields)
+        return plain(request, serving, route, body, tagged=True)
     write = candle_files.to_csv if file_format == "csv" else candle_files.to_arrow
     content = await serving.read(lambda: write(span.candles, resolution.market.key, fields))
     media_type = candle_files.MEDIA_TYPES[file_format].encode()
+    age_headers = candle_files.age_headers(fields)
+    etag = etag_of_bytes(content, age_headers)
     encoded = Encoded(
-        route, content, None, NOT_KEPT, data_as_of_ms=age.data_as_of_ms, content_type=media_type
+        route, content, etag, NOT_KEPT, data_as_of_ms=age.data_as_of_ms, content_type=media_type
     )
     response = respond(request, serving, encoded)
-    response.headers.update(candle_files.age_headers(fields))
+    response.headers.update(age_headers)
     return response
 
 
@@ -250,7 +272,7 @@ async def get_generations(
         )
     )
     body = bodies.generations_body(manifests, _fields(serving), limit=limit)
-    return plain(request, serving, f"{_BASE}/generations", body)
+    return plain(request, serving, f"{_BASE}/generations", body, tagged=True)
 
 
 def _fields(serving: Serving, age: DataAge | None = None) -> AgeFields:
@@ -258,14 +280,20 @@ def _fields(serving: Serving, age: DataAge | None = None) -> AgeFields:
         serving.view,
         age,
         origin=serving.reader.origin,
-        note=serving.note,
+        note=serving.data_note,
         now_ms=serving.clock.now_ms(),
     )
+
+
+def _empty(serving: Serving) -> str | None:
+    return None if serving.reader.catalogue.markets else serving.no_market_list
 
 
 def _resolve(serving: Serving, symbol: str, exchange: str | None) -> Resolution:
     if serving.view is not None:
         return serving.view.resolve(symbol, exchange=exchange)
+    if not serving.reader.catalogue.markets:
+        raise NotFound(serving.no_market_list)
     return serving.reader.catalogue.resolve(
         symbol, exchange=exchange, preference=lambda market: (not market.listed, market.key)
     )

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from dantaro.api.access import KEYED, ServingOf, key_with, problems
+from dantaro.api.access import KEYED, KNOWN_PARAMETERS, ServingOf, key_with, problems
 from dantaro.api.bodies.reading import moment_fields
 from dantaro.api.bodies.workers import worker_status_body
 from dantaro.api.encoding import NOT_KEPT, Encoded
@@ -43,7 +43,12 @@ async def get_readiness(request: Request, serving: ServingOf) -> Response:
     return response
 
 
-@router.get("/api/v1/health", response_model=HealthAnswer, responses=problems(401, 403, 429, 503))
+@router.get(
+    "/api/v1/health",
+    response_model=HealthAnswer,
+    dependencies=[KNOWN_PARAMETERS],
+    responses=problems(401, 403, 422, 429, 503),
+)
 async def get_health(request: Request, serving: ServingOf) -> Response:
     """How everything is; with a key, latencies, ages and resources too."""
     facts = facts_of(request.scope)
@@ -58,7 +63,7 @@ async def get_health(request: Request, serving: ServingOf) -> Response:
 @router.get(
     "/api/v1/worker/status",
     response_model=WorkerStatusAnswer,
-    dependencies=[key_with(Scope.READ)],
+    dependencies=[key_with(Scope.READ), KNOWN_PARAMETERS],
     responses=problems(*KEYED),
 )
 async def get_worker_status(request: Request, serving: ServingOf) -> Response:
@@ -68,7 +73,7 @@ async def get_worker_status(request: Request, serving: ServingOf) -> Response:
         serving.view,
         None,
         origin=serving.reader.origin,
-        note=serving.note,
+        note=serving.data_note,
         now_ms=serving.clock.now_ms(),
     )
     body = worker_status_body(
@@ -78,7 +83,7 @@ async def get_worker_status(request: Request, serving: ServingOf) -> Response:
         heartbeat_seconds=serving.options.heartbeat_seconds,
         periods=serving.options.periods,
     )
-    return plain(request, serving, "/api/v1/worker/status", body)
+    return plain(request, serving, "/api/v1/worker/status", body, tagged=True)
 
 
 @router.get(

@@ -40,5 +40,8 @@ class Aged(Body):
     generation: int | None
     data_note: Annotated[
         str | None,
-        Field(description="why the answer may not be the newest: the database cannot be reached"),
+        Field(
+            description="what is amiss: the database or exchanges cannot be reached, no worker is heard, "
+            "prices are old"
+        ),
     ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dantaro.api.schemas.base import Aged, Body, Source, Time
+from dantaro.api.schemas.base import Aged, Body, Source, Time, Unavailable
 from dantaro.api.schemas.ranking import MarketResolution, RatingDetails
 from dantaro.market.markets import Origin
 from dantaro.market.results import ExclusionReason, PartKind, RatingLabel
@@ -20,6 +20,7 @@ class RatingPoint(Body):
     label: RatingLabel | None
     moving_averages: float | None
     oscillators: float | None
+    unavailable: Unavailable
 
 
 class RatingAnswer(Aged):
@@ -45,6 +46,7 @@ class ExclusionReasonItem(Body):
     figure: float | None
     threshold: float | None
     detail: str
+    unavailable: Unavailable
 
 
 class ExclusionItem(Body):
@@ -79,6 +81,7 @@ class PremiumItem(Body):
     rate_source: Annotated[str, Field(description="the market that the rate came from")]
     turnover_krw: float | None
     data_as_of: Time
+    unavailable: Unavailable
 
 
 class PremiumPoint(Body):
@@ -113,6 +116,7 @@ class SeriesItem(Body):
     asked_until: Time
     open_gaps: int
     missing_candles: int
+    unavailable: Unavailable
 
 
 class MarketItem(Body):
@@ -139,6 +143,7 @@ class MarketsAnswer(Aged):
     markets: list[MarketItem]
     total: int
     gaps_truncated: Annotated[bool, Field(description="there are more gaps than were counted")]
+    message: str | None
 
 
 class CoinItem(Body):
@@ -148,6 +153,7 @@ class CoinItem(Body):
     reference: Annotated[str | None, Field(examples=["upbit:BTC/KRW"])]
     markets: list[str]
     exchanges: list[str]
+    unavailable: Unavailable
 
 
 class CoinsAnswer(Aged):
@@ -156,6 +162,7 @@ class CoinsAnswer(Aged):
     success: bool
     coins: list[CoinItem]
     total: int
+    message: str | None
 
 
 class CandlesAnswer(Aged):

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dantaro.api.schemas.base import Aged, Body, Time
+from dantaro.api.schemas.base import Aged, Body, Time, Unavailable
 
-Health = Literal["healthy", "degraded", "unavailable", "unknown"]
+Health = Literal["healthy", "degraded", "unavailable", "unreachable", "unknown"]
 
 
 class LivenessAnswer(Body):
@@ -56,6 +56,7 @@ class JobItem(Body):
     counts: Mapping[str, int]
     failed: Annotated[bool, Field(description="it ended without success, or its holder is silent")]
     error: str | None
+    unavailable: Unavailable
 
 
 class WorkerStatusAnswer(Aged):

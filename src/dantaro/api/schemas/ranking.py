@@ -51,7 +51,12 @@ class RecommendationItem(Body):
     analysis_details: Annotated[
         Mapping[str, float | None], Field(description="features and indicators by name")
     ]
-    updated_at: Annotated[Time | None, Field(description="when the item was last published")]
+    updated_at: Annotated[
+        Time | None, Field(description="time of the newest input behind the item: ticker or close")
+    ]
+    verified_at: Annotated[
+        Time | None, Field(description="when the worker last found the item to be so")
+    ]
     rank: int
     coin: str
     exchange: str
@@ -59,6 +64,7 @@ class RecommendationItem(Body):
     price_at: Annotated[
         Time, Field(description="time of `current_price`: the ticker's, else the last close")
     ]
+    price_source: Literal["ticker", "last_close"]
     rating: Annotated[Mapping[str, RatingSummary], Field(description="by timeframe")]
     levels: LevelBands | None
     track_record: Mapping[str, float | None] | None
@@ -118,6 +124,7 @@ class RatingDetails(RatingSummary):
     votes: Annotated[Mapping[str, int | None], Field(description="-1, 0, +1, or null: no data")]
     values: Mapping[str, float | None]
     data_as_of: Time
+    unavailable: Unavailable
 
 
 class RecommendationAnswer(Aged):
@@ -128,6 +135,7 @@ class RecommendationAnswer(Aged):
     recommendation: RecommendationItem
     features: Annotated[Mapping[str, float | None], Field(description="in natural units")]
     indicators: Mapping[str, float | None]
+    unavailable: Unavailable
     places: list[PlaceDetails]
     ratings: list[RatingDetails]
     resolution: MarketResolution
@@ -142,7 +150,9 @@ class SupportLevels(LevelBands):
     symbol: str
     calculation_method: str
     data_points_count: int
-    updated_at: Time | None
+    updated_at: Annotated[Time | None, Field(description="close of the newest candle behind them")]
+    verified_at: Time | None
+    unavailable: Unavailable
 
 
 class LevelZone(Body):
@@ -176,7 +186,10 @@ class SupportLevelsAnswer(Aged):
     data_source: Source
     exchange: str
     market: str
-    current_price: Annotated[float, Field(description="the price that the levels were computed at")]
+    current_price: Annotated[float, Field(description="as in /recommendations")]
+    price_at: Time
+    price_source: Literal["ticker", "last_close"]
+    levels_price: Annotated[float, Field(description="the close that the levels were computed at")]
     atr: Annotated[float | None, Field(description="daily average true range in quote currency")]
     levels: list[LevelZone]
     resolution: MarketResolution
@@ -195,7 +208,8 @@ class MarketState(Body):
     analysis_summary: Annotated[
         Mapping[str, float | None], Field(description="every figure behind the state, by name")
     ]
-    updated_at: Time | None
+    updated_at: Annotated[Time | None, Field(description="close of the newest candle behind it")]
+    verified_at: Time | None
     turnover_currency: str | None
     volatility_regime: str | None
     gainers: Annotated[Mapping[str, float], Field(description="symbol to its 24 h change")]
