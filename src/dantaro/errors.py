@@ -43,11 +43,16 @@ class ConfigurationError(DantaroError):
 class SettingError(ConfigurationError):
     """A setting is unknown or its value is not allowed."""
 
-    def __init__(self, setting: str, value: object, allowed: str) -> None:
+    def __init__(
+        self, setting: str, value: object, allowed: str, *, file: str | None = None
+    ) -> None:
         self.setting = setting
         self.value = value
         self.allowed = allowed
-        super().__init__(f"{setting}={value!r} is not valid: {allowed}")
+        self.file = file
+        """The settings file it stands in; None for an environment variable."""
+        written = f"{setting}={value!r}" if file is None else f"{file}: {setting} = {value!r}"
+        super().__init__(f"{written} is not valid: {allowed}")
 
 
 class InvalidSettings(ConfigurationError):

@@ -37,6 +37,7 @@ DELISTED_AFTER_MS = 7 * DAY_MS
 
 _TEXTS = ("exchange", "symbol", "timeframe")
 _FIGURES = ("open", "high", "low", "close", "volume")
+_NAME_ONE = "name a parquet file of recorded candles"
 _REMEDY = (
     "expected a parquet file with the columns exchange, symbol, timeframe (string), "
     "ts (int64, UTC milliseconds of the candle's opening), "
@@ -143,9 +144,9 @@ def _known(candles: Candles, interval: Interval, window: Window, now_ms: int) ->
 
 def _read(path: Path, exchange: str) -> Iterator[tuple[str, Interval, Candles]]:
     if not path.exists():
-        raise _invalid(path, "there is no such file")
+        raise RecordingInvalid(f"{path}: there is no such file; {_NAME_ONE}")
     if not path.is_file():
-        raise _invalid(path, "it is not a file; name one .parquet file")
+        raise RecordingInvalid(f"{path}: it is not a file; {_NAME_ONE}")
     try:
         with pq.ParquetFile(path, read_dictionary=list(_TEXTS)) as file:
             _check_columns(path, file)

@@ -49,11 +49,12 @@ class Effective:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A value as it was written, what it was written under, and where."""
+    """A value as it was written, what it was written under, and where (`file`: the settings file)."""
 
     label: str
     text: str
     source: str
+    file: str | None = None
 
 
 def load_settings(
@@ -133,12 +134,11 @@ def _from_file(
         raise ConfigurationError(f"the settings file {path} cannot be read: {error}") from error
     given: dict[str, _Given] = {}
     for key, value in loaded.items():
-        label = f"{key} in {path.name}"
         if key in DECLARATIONS and key != "config":
-            given[key] = _Given(label, _toml_text(value), f"file {path}")
+            given[key] = _Given(key, _toml_text(value), f"file {path}", path.name)
         else:
             names = [name for name in DECLARATIONS if name != "config"]
-            problems.append(_unknown(label, value, names, written=key))
+            problems.append(_unknown(key, value, names, file=path.name))
     return given
 
 
@@ -167,17 +167,19 @@ def _parse(declaration: Declaration, given: _Given | None) -> object:
         return declaration.kind.parse(given.text)
     except ValueError as error:
         shown = HIDDEN if declaration.secret else given.text
-        raise SettingError(given.label, shown, f"expected {declaration.kind.allowed}") from error
+        allowed = f"expected {declaration.kind.allowed}"
+        raise SettingError(given.label, shown, allowed, file=given.file) from error
 
 
 def _unknown(
-    label: str, value: object, known: list[str], *, written: str | None = None
+    label: str, value: object, known: list[str], *, file: str | None = None
 ) -> SettingError:
-    nearest = difflib.get_close_matches(written or label, known, n=1, cutoff=0.6)
+    nearest = difflib.get_close_matches(label, known, n=1, cutoff=0.6)
     hint = f"did you mean {nearest[0]}? " if nearest else ""
     # The value may be a secret under a mistyped name.
     shown = HIDDEN if re.search(r"(?i)url|key|token|password|secret", label) else value
-    return SettingError(label, shown, f"no such setting; {hint}`dantaro config` lists them all")
+    allowed = f"no such setting; {hint}`dantaro config` lists them all"
+    return SettingError(label, shown, allowed, file=file)
 
 
 def _contradictions(values: Mapping[str, object]) -> list[SettingError]:

@@ -198,10 +198,14 @@ def test_an_empty_file_is_refused(write_recording: WriteRecording) -> None:
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecordingInvalid, match="there is no such file"):
-        recorded_source(tmp_path / "absent.parquet", "binance")
-    with pytest.raises(RecordingInvalid, match="it is not a file"):
-        recorded_source(tmp_path, "binance")
+    for path, problem in (
+        (tmp_path / "absent.parquet", "there is no such file"),
+        (tmp_path, "it is not a file"),
+    ):
+        with pytest.raises(RecordingInvalid, match=problem) as caught:
+            recorded_source(path, "binance")
+        # What a file's columns are helps nobody who has no file.
+        assert str(caught.value) == f"{path}: {problem}; name a parquet file of recorded candles"
 
 
 def test_a_file_torn_anywhere_is_refused_or_read_whole(write_recording: WriteRecording) -> None:

@@ -61,8 +61,20 @@ def test_an_unknown_variable_is_refused_with_the_nearest_name(tmp_path: Path) ->
 
 def test_an_unknown_key_of_the_file_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
     (tmp_path / "dantaro.toml").write_text('exchange = "upbit"\n')
-    with pytest.raises(SettingError, match=r"exchange in dantaro.toml.*did you mean exchanges"):
+    with pytest.raises(
+        SettingError, match=r"^dantaro.toml: exchange = 'upbit' .*did you mean exchanges"
+    ):
         load_settings({}, folder=tmp_path)
+
+
+def test_a_value_of_the_file_that_is_not_allowed_is_refused_naming_the_file(tmp_path: Path) -> None:
+    (tmp_path / "dantaro.toml").write_text("bogus = 1\nport = 0\n")
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings({}, folder=tmp_path)
+    bogus, port = str(caught.value).splitlines()
+    assert bogus.startswith("dantaro.toml: bogus = 1 is not valid: no such setting")
+    assert port.startswith("dantaro.toml: port = '0' is not valid: expected a whole number")
+    assert {error.setting for error in caught.value.errors} == {"bogus", "port"}
 
 
 def test_variables_of_the_test_suite_are_left_alone(tmp_path: Path) -> None:
