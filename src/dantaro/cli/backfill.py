@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,18 +18,25 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from dantaro.app.worker import WorkerApp, build_worker, wait_for_schema
+from dantaro.app.worker import WorkerApp, build_worker
 from dantaro.errors import ConfigurationError, GiveUp, RetryLater, VenueUnavailable
 from dantaro.logs import configure_logs
-from dantaro.market.timeframes import Timeframe, parse_timeframe
+from dantaro.market.timeframes import Timeframe
 from dantaro.pipeline.collect import CollectionPlan, collect_candles
+from dantaro.pipeline.collect import Progress as OnProgress
 from dantaro.settings import Settings, load_settings
+from dantaro.storage.schema import migrate
 from dantaro.venues.venue import Venue
 from dantaro.worker.fleet import Fleet
+
+_LINE_SECONDS = 10.0
+"""In a log, how long a series may go without a line of progress while markets get done."""
 
 
 def run(*, exchanges: Sequence[str], timeframes: Sequence[str], days: int | None) -> None:
     """Back-fill the chosen exchanges and timeframes (empty: all of the settings).
+
+    The database is migrated first, so that a new one can be filled at once.
 
     Raises:
         ConfigurationError: a choice is not among the settings, or they contradict each other.
@@ -63,13 +71,14 @@ def _chosen(
                 f"--exchange {exchange} is not collected from: DANTARO_EXCHANGES has "
                 f"{', '.join(settings.exchanges)}"
             )
-    chosen: tuple[Timeframe, ...] = tuple(map(parse_timeframe, timeframes))
-    for timeframe in chosen:
-        if timeframe not in settings.timeframes:
+    collected: dict[str, Timeframe] = {item.name: item for item in settings.timeframes}
+    for name in timeframes:
+        if name not in collected:
             raise ConfigurationError(
-                f"--timeframe {timeframe} is not collected: DANTARO_TIMEFRAMES has "
-                f"{', '.join(map(str, settings.timeframes))}"
+                f"--timeframe {name} is not collected: DANTARO_TIMEFRAMES has "
+                f"{', '.join(collected)}"
             )
+    chosen = tuple(collected[name] for name in dict.fromkeys(timeframes))
     if days is not None and days > settings.retain_hourly_days:
         raise ConfigurationError(
             f"--days {days} is longer than candles are kept: "
@@ -84,14 +93,49 @@ def _chosen(
     )
 
 
+class _Bars:
+    """One bar for each exchange and timeframe."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def __call__(self, done: int, total: int, *, exchange: str, timeframe: str) -> None:
+        name = f"{exchange} {timeframe}"
+        if name not in self._bars:
+            self._bars[name] = self._progress.add_task(name, total=total)
+        self._progress.update(self._bars[name], completed=done, total=total)
+
+
+class ProgressLines:
+    """A line at each tenth of every exchange's timeframe, and at least every `_LINE_SECONDS`: for a log,
+    in which a bar would show nothing before its end.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown: dict[str, tuple[int, float]] = {}
+
+    def __call__(self, done: int, total: int, *, exchange: str, timeframe: str) -> None:
+        """Called with how many of `total` markets are done."""
+        name = f"{exchange} {timeframe}"
+        tenth = done * 10 // max(total, 1)
+        shown, at_seconds = self._shown.get(name, (-1, 0.0))
+        if tenth > shown or time.monotonic() - at_seconds >= _LINE_SECONDS:
+            self._shown[name] = (tenth, time.monotonic())
+            self._console.print(f"{name}: {done} of {total} markets", markup=False)
+
+
 def _progress() -> Progress:
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("markets"),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,
     )
 
 
@@ -108,12 +152,16 @@ async def _collect(settings: Settings, progress: Progress) -> tuple[Counter[str]
         on_refused=lambda _: None,
         on_clock=lambda: None,
     )
+    show = ProgressLines(progress.console) if progress.disable else _Bars(progress)
     try:
-        await asyncio.to_thread(wait_for_schema, app.store, patience_seconds=10)
+        await asyncio.to_thread(migrate, app.store)
         await fleet.connect()
         first = tuple(admitted)
         done = await asyncio.gather(
-            *(_collect_one(app, fleet, venue, settings, progress) for venue in first)
+            *(
+                _collect_one(app, fleet, venue, settings, show=show, console=progress.console)
+                for venue in first
+            )
         )
     finally:
         await fleet.close()
@@ -124,16 +172,15 @@ async def _collect(settings: Settings, progress: Progress) -> tuple[Counter[str]
 
 
 async def _collect_one(
-    app: WorkerApp, fleet: Fleet, venue: Venue, settings: Settings, progress: Progress
+    app: WorkerApp,
+    fleet: Fleet,
+    venue: Venue,
+    settings: Settings,
+    *,
+    show: OnProgress,
+    console: Console,
 ) -> tuple[Counter[str], bool]:
     """What was counted at one exchange, and whether it went on answering."""
-    bars: dict[str, TaskID] = {}
-
-    def show(done: int, total: int, *, exchange: str, timeframe: str) -> None:
-        if timeframe not in bars:
-            bars[timeframe] = progress.add_task(f"{exchange} {timeframe}", total=total)
-        progress.update(bars[timeframe], completed=done, total=total)
-
     plan = CollectionPlan.of(
         quotes=settings.quotes,
         universe_size=settings.universe_size,
@@ -148,6 +195,6 @@ async def _collect_one(
             venue, app.store, plan, origin=fleet.origin, now_ms=app.clock.now_ms, on_progress=show
         )
     except (RetryLater, GiveUp) as error:
-        progress.console.print(f"{venue.exchange}: {error}", markup=False, style="red")
+        console.print(f"{venue.exchange}: {error}", markup=False, style="red")
         return Counter(), False
     return outcome.counts, outcome.error is None

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from rich import box
 from rich.console import Console
@@ -108,28 +109,38 @@ class DemoScreen:
         )
 
     def _show(self, ranking: Ranking) -> None:
-        table = Table(
-            title=f"Top {len(ranking.items)} of {ranking.total} coins - SIMULATED data, "
-            f"{ranking.status}",
-            title_style="bold",
-            box=box.SIMPLE_HEAD,
+        self._console.print(ranking_table(ranking), markup=False)
+
+
+def ranking_table(ranking: Ranking) -> Table:
+    """The ranking as a table that fits 80 columns."""
+    table = Table(
+        title=f"Top {len(ranking.items)} of {ranking.total} coins - SIMULATED data, {ranking.status}",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for column in ("rank", "market", "exchange", "score", "class", "price", "24 h"):
+        table.add_column(column, justify="left" if column in _TEXTS else "right", no_wrap=True)
+    for place, item in enumerate(ranking.items, start=1):
+        table.add_row(
+            str(item.get("rank") or place),
+            str(item.get("market") or item.get("symbol")),
+            str(item.get("exchange")),
+            _figure(item.get("total_score"), ".3f"),
+            str(item.get("recommendation_strength")),
+            _price(item.get("current_price")),
+            _figure(item.get("price_change_24h"), "+.1%"),
         )
-        for column in ("rank", "coin", "market", "total score", "class", "price", "24 h"):
-            table.add_column(column, justify="left" if column in _TEXTS else "right", no_wrap=True)
-        for place, item in enumerate(ranking.items, start=1):
-            table.add_row(
-                str(item.get("rank") or place),
-                str(item.get("coin") or item.get("symbol")),
-                f"{item.get('exchange')}:{item.get('market')}",
-                _figure(item.get("total_score"), ".3f"),
-                str(item.get("recommendation_strength")),
-                _figure(item.get("current_price"), ",.8g"),
-                _figure(item.get("price_change_24h"), "+.1%"),
-            )
-        self._console.print(table, markup=False)
+    return table
 
 
-_TEXTS = ("coin", "market", "class")
+_TEXTS = ("market", "exchange", "class")
+
+
+def _price(value: object) -> str:
+    """Eight significant digits, never with an exponent."""
+    return format(Decimal(f"{value:.8g}"), ",f") if isinstance(value, (int, float)) else "-"
 
 
 def _figure(value: object, form: str) -> str:

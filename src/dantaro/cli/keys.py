@@ -9,11 +9,13 @@ from rich.table import Table
 
 from dantaro.cli.store import opened_store
 from dantaro.clock import real_now_ms
+from dantaro.errors import ConfigurationError
 from dantaro.market.timeframes import DAY_MS
 from dantaro.settings import load_settings
 from dantaro.storage.keys import (
     KeyRecord,
     NewKey,
+    Scope,
     create_key,
     list_keys,
     revoke_key,
@@ -32,7 +34,17 @@ def create(
     url_token: bool,
     as_json: bool,
 ) -> None:
-    """Make a key and print it, this once."""
+    """Make a key and print it, this once.
+
+    Raises:
+        ConfigurationError: a scope is unknown, or the key would be good for nothing.
+    """
+    known = [scope.value for scope in Scope]
+    for scope in scopes:
+        if scope not in known:
+            raise ConfigurationError(
+                f"--scope {scope} is not known: choose from {', '.join(known)}"
+            )
     with opened_store(load_settings()) as store:
         made = create_key(
             store,

@@ -55,7 +55,9 @@ class Store:
     def __init__(self, engine: Engine, dialect: Literal["sqlite", "postgresql"]) -> None:
         self.engine = engine
         self.dialect = dialect
-        self.url_display = engine.url.render_as_string(hide_password=True)
+        # As it is written in the setting, without the driver's name.
+        shown = engine.url.set(drivername=dialect)
+        self.url_display = shown.render_as_string(hide_password=True)
         if dialect == "postgresql":
             # One snapshot for all statements of a read, as SQLite gives.
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}

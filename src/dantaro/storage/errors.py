@@ -59,7 +59,7 @@ def translated(driver_error: type[Exception], url_display: str) -> Iterator[None
         yield
     except exc.TimeoutError as error:
         raise StorageUnavailable(
-            f"the database {url_display} is busy: no connection became free"
+            f"the database {url_display} is busy: no connection became free; try again later"
         ) from error
     except (exc.DBAPIError, driver_error) as error:
         cause = error.orig if isinstance(error, exc.DBAPIError) else error
@@ -78,7 +78,7 @@ def _translate(cause: BaseException | None, url_display: str) -> DantaroError | 
     if state is None:
         # Connection failures carry none; psycopg raises them as OperationalError.
         away = type(cause).__name__ in {"OperationalError", "ConnectionTimeout"}
-        return _unavailable(url_display, f"away ({text})") if away else None
+        return _away(url_display, text) if away else None
     for prefix, kind in _STATES:
         if state.startswith(prefix):
             return _by_kind(kind, url_display, text)
@@ -106,7 +106,14 @@ def _by_kind(kind: type[DantaroError], url_display: str, text: str) -> DantaroEr
         )
     if kind is ConfigurationError:
         return ConfigurationError(f"{SETTING}={url_display} is refused by the server: {text}")
-    return _unavailable(url_display, f"unavailable ({text})")
+    return _away(url_display, text)
+
+
+def _away(url_display: str, text: str) -> StorageUnavailable:
+    return _unavailable(
+        url_display,
+        f"away ({text}): start it, or let {SETTING} name the one that runs",
+    )
 
 
 def _unavailable(url_display: str, what: str) -> StorageUnavailable:

@@ -61,9 +61,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_what_is_missing_is_collected_and_not_asked_for_again(url: str, tmp_path: Path) -> None:
-    assert _run(tmp_path, url, "migrate").returncode == 0
     first = _run(tmp_path, url, "backfill", "--timeframe", "1h", "--days", "2")
     assert first.returncode == 0, first.stderr
+    # A log shows that it lives, and no bar.
+    lines = [line for line in first.stderr.splitlines() if line.startswith("binance 1h: ")]
+    assert lines[-1] == "binance 1h: 3 of 3 markets"
+    assert 2 <= len(lines) <= 4
+    assert "━" not in first.stderr
     stored = int(first.stdout.split()[0])
     assert 3 * 40 <= stored <= 3 * 49  # three markets, two days, some hours of which are quiet
 
@@ -79,17 +83,9 @@ def test_what_is_missing_is_collected_and_not_asked_for_again(url: str, tmp_path
 def test_an_exchange_that_is_away_is_named_and_the_exit_code_says_to_try_again(
     tmp_path: Path,
 ) -> None:
-    url = "http://127.0.0.1:1"
-    assert _run(tmp_path, url, "migrate").returncode == 0
-    done = _run(tmp_path, url, "backfill")
+    done = _run(tmp_path, "http://127.0.0.1:1", "backfill")
     assert done.returncode == 75
     assert "could not be reached: binance" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_a_database_without_tables_is_named_with_the_command_that_makes_them(
-    tmp_path: Path,
-) -> None:
-    done = _run(tmp_path, "http://127.0.0.1:1", "backfill")
-    assert done.returncode == 2
-    assert "dantaro migrate" in done.stderr
+    # What it made is a store that every other command can use.
+    assert _run(tmp_path, "http://127.0.0.1:1", "keys", "list").returncode == 0

@@ -7,14 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import structlog
+from rich.console import Console
 
 from dantaro.cli import main
+from dantaro.cli.backfill import ProgressLines
+from dantaro.cli.demo_screen import Ranking, ranking_table
 
 _COMMANDS = (
     *("up", "demo", "worker", "api", "venue", "migrate", "backfill", "status", "config", "keys"),
@@ -101,7 +105,11 @@ def test_the_version_is_printed(run: Run) -> None:
         (["api"], {}, "dantaro migrate"),
         (["backfill", "--exchange", "gate"], {}, "DANTARO_EXCHANGES has upbit, okx"),
         (["backfill", "--timeframe", "4h"], {}, "DANTARO_TIMEFRAMES has 1h, 1d"),
-        (["backfill", "--timeframe", "7m"], {}, "'7m' is not supported"),
+        (
+            ["backfill", "--timeframe", "7m"],
+            {},
+            "--timeframe 7m is not collected: DANTARO_TIMEFRAMES has 1h, 1d\n",
+        ),
         (["backfill", "--days", "5000"], {}, "DANTARO_RETAIN_HOURLY_DAYS"),
         (["migrate"], {"DANTARO_HOME": "/proc/home"}, "DANTARO_HOME"),
         (["keys", "list"], {"DANTARO_HOME": "/proc"}, "DANTARO_HOME"),
@@ -177,7 +185,8 @@ def test_a_speed_that_nobody_can_follow_is_pointed_out(
 def test_a_database_that_is_away_is_exit_code_75(run: Run) -> None:
     code, _, err = run("status", DANTARO_DATABASE_URL="postgresql://u:hunter2@127.0.0.1:1/x")
     assert code == 75
-    assert "127.0.0.1:1" in err
+    assert "the database postgresql://u:***@127.0.0.1:1/x is away" in err
+    assert "start it, or let DANTARO_DATABASE_URL name the one that runs" in err
     assert "hunter2" not in err
 
 
@@ -216,7 +225,56 @@ def test_an_unknown_scope_is_refused_naming_the_known_ones(run: Run) -> None:
     run("migrate")
     code, _, err = run("keys", "create", "--name", "bot", "--scope", "write")
     assert code == 2
-    assert "read, stream, metrics, admin" in err
+    assert "--scope write is not known: choose from read, stream, metrics, admin" in err
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_of_the_demonstration_fits_the_screen(width: int) -> None:
+    items = [
+        {
+            "rank": rank,
+            "market": market,
+            "exchange": "binance",
+            "total_score": 0.123456,
+            "recommendation_strength": "STRONG_SELL",
+            "current_price": price,
+            "price_change_24h": -0.1234,
+        }
+        for rank, market, price in (
+            (99, "1000SATS/USDT", 0.000012345678),
+            (100, "BTC/KRW", 123_456_789.0),
+        )
+    ]
+    screen = Console(width=width, file=StringIO(), soft_wrap=True, color_system=None)
+    with screen.capture() as shown:
+        screen.print(ranking_table(Ranking("provisional", 138, tuple(items))), markup=False)
+    lines = shown.get().splitlines()
+    assert max(map(len, lines)) <= width
+    assert "Top 2 of 138 coins - SIMULATED data, provisional" in lines[0]
+    small, large = (line.split() for line in lines if "binance" in line)
+    assert small == (
+        ["99", "1000SATS/USDT", "binance", "0.123", "STRONG_SELL", "0.000012345678", "-12.3%"]
+    )
+    assert large == ["100", "BTC/KRW", "binance", "0.123", "STRONG_SELL", "123,456,790", "-12.3%"]
+
+
+def test_lines_of_progress_come_at_every_tenth_and_while_time_passes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    screen = Console(width=80, file=StringIO(), color_system=None)
+    show = ProgressLines(screen)
+    with screen.capture() as shown:
+        for done in range(201):
+            show(done, 200, exchange="upbit", timeframe="1h")
+        show(1, 200, exchange="upbit", timeframe="1d")
+        show(2, 200, exchange="upbit", timeframe="1d")
+        now[0] += 10.0
+        show(3, 200, exchange="upbit", timeframe="1d")
+    lines = shown.get().splitlines()
+    tenths = [f"upbit 1h: {done} of 200 markets" for done in range(0, 201, 20)]
+    assert lines == [*tenths, "upbit 1d: 1 of 200 markets", "upbit 1d: 3 of 200 markets"]
 
 
 def test_migrating_twice_and_back_works(run: Run) -> None:
