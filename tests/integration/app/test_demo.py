@@ -8,8 +8,11 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,9 +55,56 @@ class _Demo:
     def key(self) -> str:
         return str(re.findall(r"API key: (dk_\S+)", self.output)[0])
 
+    def get(self, path: str, *, key: str | None = None) -> tuple[int, Mapping[str, Any]]:
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", headers=headers
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - as above
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(15)
+
+
+_V1_FIELDS: Mapping[str, type | tuple[type, ...]] = {
+    "symbol": str,
+    "total_score": float,
+    "technical_score": float,
+    "volume_score": float,
+    "volatility_score": float,
+    "risk_score": float,
+    "recommendation_strength": str,
+    "current_price": (int, float),
+    "price_change_24h": (int, float),
+    "volume_24h": (int, float),
+    "market_cap": (int, float),
+    "analysis_details": dict,
+    "updated_at": str,
+}
+
+
+def _check_v1_fields(item: Mapping[str, Any]) -> None:
+    """Each is a value of its type, or null with the reason."""
+    for name, kind in _V1_FIELDS.items():
+        value = item[name]
+        if value is None:
+            assert item["unavailable"][name], (name, item)
+        else:
+            assert isinstance(value, kind), (name, value)
+            assert not isinstance(value, bool), (name, value)
+    for name, value in item["unavailable"].items():
+        assert name not in item or item[name] is None, (name, value)
+    scores = [item[name] for name in _V1_FIELDS if name.endswith("_score")]
+    assert all(0 <= score <= 1 for score in scores)
+    assert item["market_cap"] is None  # no exchange tells it
+    assert item["current_price"] > 0
+    assert item["analysis_details"]
+    assert set(item["analysis_details"].values()) != {None}
 
 
 def test_one_command_shows_a_ranking_that_is_labelled_simulated_in_a_store_of_its_own(
@@ -64,14 +114,15 @@ def test_one_command_shows_a_ranking_that_is_labelled_simulated_in_a_store_of_it
     try:
         demo.wait_for("Top 10 of ", 90)
         assert "SIMULATED" in demo.output
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{demo.port}/api/v1/recommendations?top_n=50",
-            headers={"Authorization": f"Bearer {demo.key()}"},
-        )
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - http, to loopback
-            body = json.load(answer)
+        status, body = demo.get("/api/v1/recommendations?top_n=50", key=demo.key())
+        assert status == 200
         assert body["data_origin"] == "simulated"
         assert len(body["recommendations"]) >= 20
+        for item in body["recommendations"]:
+            _check_v1_fields(item)
+        status, problem = demo.get("/api/v1/recommendations?top_n=50")
+        assert (status, problem["status"], problem["code"]) == (401, 401, "unauthorized")
+        assert "recommendations" not in problem
         key = demo.key()
         assert demo.interrupt() == 0, demo.output
     finally:

@@ -39,6 +39,7 @@ class Running:
 
     def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
         folder.mkdir(exist_ok=True)
+        self.settings = settings
         self._output = folder / f"{arguments[0]}.log"
         clean = {k: v for k, v in os.environ.items() if not k.startswith("DANTARO_")}
         with self._output.open("w", encoding="utf-8") as output:
@@ -54,15 +55,15 @@ class Running:
     def output(self) -> str:
         return self._output.read_text(encoding="utf-8")
 
+    def events(self, name: str) -> list[Mapping[str, object]]:
+        """The log lines of that event."""
+        lines = [line for line in self.output.splitlines() if line.startswith("{")]
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
     def pids(self, program: str) -> list[int]:
         """The process ids that the program was started with so far."""
-        found = []
-        for line in self.output.splitlines():
-            if line.startswith("{") and '"program_started"' in line:
-                event = json.loads(line)
-                if event["program"] == program:
-                    found.append(int(event["pid"]))
-        return found
+        started = self.events("program_started")
+        return [int(str(event["pid"])) for event in started if event["program"] == program]
 
     def stop(self, *, seconds: float = 14) -> int:
         if self.process.poll() is None:
@@ -110,20 +111,49 @@ def _running(folder: Path, *arguments: str, **settings: str) -> Iterator[Running
                 running.kill()
 
 
+class Exchange:
+    """A simulated exchange that can die and come back at its address."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = _free_port()
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        self._running = Running(
+            self._folder, "venue", "--exchange", "binance", "--port", str(self.port)
+        )
+
+    def kill(self) -> None:
+        self._running.kill()
+
+
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Api, int]]:
-    """A simulated exchange and `dantaro up` against it, with the key that it printed."""
-    folder = tmp_path_factory.mktemp("machine")
-    venue_port, port = _free_port(), _free_port()
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    """The exchange of `machine`."""
+    exchange = Exchange(tmp_path_factory.mktemp("exchange"))
+    yield exchange
+    exchange.kill()
+
+
+@pytest.fixture(scope="module")
+def machine(
+    exchange: Exchange, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Running, Api, int]]:
+    """`dantaro up` against a simulated exchange, with the key that it printed."""
+    folder, port = tmp_path_factory.mktemp("machine"), _free_port()
     settings = {
         "DANTARO_HOME": str(folder / "home"),
         "DANTARO_PORT": str(port),
         "DANTARO_EXCHANGES": "binance",
-        "DANTARO_VENUE_URLS": json.dumps({"binance": f"http://127.0.0.1:{venue_port}"}),
+        "DANTARO_VENUE_URLS": json.dumps({"binance": f"http://127.0.0.1:{exchange.port}"}),
         "DANTARO_UNIVERSE_SIZE": "30",
+        # So often, and without further attempts, that changes show within seconds.
+        "DANTARO_TICKERS_SECONDS": "2",
+        "DANTARO_HEARTBEAT_SECONDS": "1",
+        "DANTARO_JOB_ATTEMPTS": "1",
     }
-    venue = ("venue", "--exchange", "binance", "--port", str(venue_port))
-    with _running(folder, *venue), _running(folder, "up", **settings) as up:
+    with _running(folder, "up", **settings) as up:
         assert _soon(lambda: "API key: dk_" in up.output, 20), up.output
         key = re.findall(r"API key: (dk_\S+)", up.output)[0]
         api = Api(port, key)
@@ -173,7 +203,7 @@ def test_a_killed_api_is_back_within_ten_seconds_and_the_worker_goes_on(
     os.kill(workers[-1], 0)
 
 
-def test_a_killed_worker_is_back_within_ten_seconds_and_the_api_goes_on(
+def test_a_killed_worker_beats_again_within_ten_seconds_and_works_while_the_api_goes_on(
     machine: tuple[Running, Api, int],
 ) -> None:
     up, api, _ = machine
@@ -181,13 +211,59 @@ def test_a_killed_worker_is_back_within_ten_seconds_and_the_api_goes_on(
     os.kill(workers[-1], signal.SIGKILL)
     answered = []
 
-    def back() -> bool:
+    def state(kind: str) -> list[Mapping[str, object]]:
         answered.append(api.get("/api/v1/recommendations")[0])
-        return len(up.pids("worker")) == len(workers) + 1
+        found: object = api.get("/api/v1/worker/status")[1].get(kind, [])
+        assert isinstance(found, list)
+        return found
 
-    assert _soon(back, 10), up.output
+    def beats() -> bool:
+        return any(w["alive"] and w["pid"] not in workers for w in state("workers"))
+
+    def has_worked() -> bool:
+        (tickers,) = [job for job in state("jobs") if job["job"] == "tickers:binance"]
+        mine = f":{up.pids('worker')[-1]}:" in str(tickers["worker_id"])
+        return mine and tickers["state"] == "succeeded"
+
+    assert _soon(beats, 10), up.output
+    assert len(up.pids("worker")) == len(workers) + 1
+    assert _soon(has_worked, 20), up.output
     assert set(answered) == {200}
     assert up.pids("api") == serving
+
+
+def test_an_exchange_that_dies_is_named_everywhere_within_seconds_while_its_data_is_served(
+    machine: tuple[Running, Api, int], exchange: Exchange, tmp_path: Path
+) -> None:
+    up, api, _ = machine
+
+    def is_named() -> bool:
+        return "binance" in str(api.get("/ready")[1]["notes"])
+
+    def checked() -> tuple[int, str]:
+        with _running(tmp_path, "status", "--check", **up.settings) as status:
+            return status.process.wait(20), status.output
+
+    assert _soon(lambda: not is_named(), 10)
+    assert checked() == (0, "Everything is well.\n")
+    exchange.kill()
+    assert _soon(is_named, 10), up.output
+    assert api.get("/ready")[0] == 200
+    status, body = api.get("/api/v1/recommendations?top_n=50")
+    assert status == 200
+    assert len(body["recommendations"]) >= 20  # type: ignore[arg-type]
+    sources = api.get("/api/v1/health")[1]["data_sources"]
+    assert sources["binance"]["status"] != "healthy"  # type: ignore[index]
+    code, said = checked()
+    assert code == 1
+    assert "binance cannot be collected from: VenueUnavailable" in said
+    (line,) = up.events("exchange_unreachable")
+    assert line["exchange"] == "binance"
+    assert [line["level"] for line in up.events("no_exchange_reachable")] == ["error"]
+
+    exchange.start()
+    assert _soon(lambda: not is_named(), 25), up.output
+    assert len(up.events("exchange_reachable")) == len(up.events("exchange_unreachable")) == 1
 
 
 def test_stopping_ends_everything_in_time_and_frees_the_port(
