@@ -8,17 +8,13 @@ from typing import cast
 import pytest
 from fastapi import FastAPI
 
-from api_client import HandClock, serve
+import api_world as world
+from api_client import Api, HandClock, serve
 from dantaro.api import problems
 from dantaro.api.application import Options, assemble
 from dantaro.api.docs import Json, openapi_document, page
-from dantaro.api.schemas.ranking import (
-    BundleAnswer,
-    BundleRequest,
-    MarketStatusAnswer,
-    RecommendationsAnswer,
-    SupportLevelsAnswer,
-)
+from dantaro.api.schemas import market_data, operations, ranking
+from dantaro.api.schemas.ranking import BundleRequest
 from dantaro.cache.memory import MemoryCache
 from dantaro.clock import Clock
 from dantaro.errors import RequestError
@@ -86,12 +82,55 @@ def test_the_page_names_every_route_and_loads_nothing(document: Json) -> None:
     assert not re.search(r"<script|<link|<img|src=|url\(|@import", text)
 
 
-def test_examples_have_exactly_the_documented_fields(document: Json) -> None:
+def test_every_answer_has_an_example_with_exactly_its_fields(document: Json) -> None:
     schemas = document["components"]["schemas"]
     BundleRequest.model_validate(schemas["BundleRequest"]["examples"][0])
-    for shape in (RecommendationsAnswer, SupportLevelsAnswer, MarketStatusAnswer, BundleAnswer):
-        (example,) = schemas[shape.__name__]["examples"]
-        shape.model_validate(example)
+    shapes = {
+        name: shape
+        for module in (ranking, market_data, operations)
+        for name, shape in vars(module).items()
+    }
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            answer = operation["responses"]["200"]
+            if "application/json" not in answer["content"]:
+                assert path == "/metrics"
+                continue
+            name = answer["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            (example,) = schemas[name]["examples"]
+            shapes[name].model_validate(example)
+            assert set(example) == set(schemas[name]["properties"]), name
+
+
+def test_every_parameter_says_what_it_is_for(document: Json) -> None:
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                assert parameter.get("description"), (path, parameter["name"])
+
+
+async def test_every_declared_header_is_sent_and_no_other_of_ours(api: Api, document: Json) -> None:
+    world.candles(api.store)
+    general = {"content-type", "content-length", "vary", "content-encoding"}
+    for path, methods in document["paths"].items():
+        if "get" in methods:
+            response = await api.get(path.replace("{symbol}", "KRW-BTC"))
+            declared = {name.lower() for name in methods["get"]["responses"]["200"]["headers"]}
+            keyed = {"ratelimit", "ratelimit-policy"} if path == "/api/v1/health" else set()
+            sent = set(response.headers) - general - keyed
+            if path in ("/health", "/ready", "/api/v1/health", "/metrics"):
+                sent -= {"age", "cache-control"}
+            assert sent == declared - keyed, path
+
+
+def test_the_page_renders_what_it_marks(document: Json) -> None:
+    text = page(document)
+
+    assert "<td>true</td>" in text
+    assert "<td>True</td>" not in text
+    assert "<th></th>" not in text
+    assert "<code>Authorization: Bearer dk_...</code>" in text
+    assert not re.search(r"<(p|td)>[^<]*`", text)
 
 
 def test_docs_and_openapi_are_not_in_the_contract_but_in_the_table(document: Json) -> None:

@@ -46,6 +46,27 @@ NAMES = [
     "history",
     "symbols",
 ]
+ACCEPTED = {
+    "/api/v1/recommendations": {
+        "top_n",
+        "use_cache",
+        "exchange",
+        "quote",
+        "strength",
+        "min_turnover",
+        "as_of",
+    },
+    "/api/v1/recommendations/{symbol}": {"exchange", "as_of"},
+    "/api/v1/support-levels/{symbol}": {"exchange", "as_of", "use_cache"},
+    "/api/v1/market-status": {"exchange", "quote", "as_of", "use_cache"},
+    "/api/v1/rating/{symbol}": {"exchange", "timeframe", "history"},
+    "/api/v1/exclusions": {"exchange", "as_of"},
+    "/api/v1/premium": {"coin", "history"},
+    "/api/v1/markets": {"exchange", "quote"},
+    "/api/v1/coins": {"exchange", "quote"},
+    "/api/v1/candles/{symbol}": {"exchange", "timeframe", "start", "end", "limit", "format"},
+    "/api/v1/generations": {"start", "end", "limit"},
+}
 VALUES = (
     "",
     "0",
@@ -100,6 +121,7 @@ def test_no_request_makes_a_5xx(store: Store, clock: HandClock, state: str) -> N
         world.candles(store)
         world.publish(store)
 
+    known = {path: ACCEPTED.get(path, {"use_cache", "top_n"}) for path in PATHS}
     with asyncio.Runner() as runner:
         context = serve(store, clock, options, key)
         api = runner.run(context.__aenter__())
@@ -108,6 +130,10 @@ def test_no_request_makes_a_5xx(store: Store, clock: HandClock, state: str) -> N
         @given(path=st.sampled_from(PATHS), symbol=symbols, query=queries, condition=conditions)
         def ask(path: str, symbol: str, query: list[tuple[str, str]], condition: str) -> None:
             url = path.replace("{symbol}", quote(symbol, safe="/:@"))
+            if (
+                condition != "*"
+            ):  # mostly without what is refused at once: unknown names and repeats
+                query = list({name: value for name, value in query if name in known[path]}.items())
             headers = {"if-none-match": condition, "accept-encoding": condition}
             response = runner.run(api.get(url, params=query, headers=headers))
             assert response.status_code in DOCUMENTED, (url, query, response.text)

@@ -6,6 +6,7 @@ allows no foreign scripts, would show an empty page. Any viewer can be pointed a
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -18,12 +19,7 @@ from fastapi.responses import HTMLResponse, Response
 from dantaro.api.access import serving_of
 from dantaro.api.facts import facts_of
 from dantaro.api.hot import recognise
-from dantaro.api.schemas.ranking import (
-    BundleAnswer,
-    MarketStatusAnswer,
-    RecommendationsAnswer,
-    SupportLevelsAnswer,
-)
+from dantaro.api.schemas.more_examples import EXAMPLES
 from dantaro.storage.keys import Scope
 
 Json = Mapping[str, Any]
@@ -37,6 +33,24 @@ vertical-align:top;border-bottom:1px solid #eaeef2}.method{font-weight:600;color
 h2,td,th{border-color:#30363d}.method{color:#79c0ff}a{color:#79c0ff}}
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+_HEADERS: Mapping[str, str] = {
+    "X-Request-Id": "yours, else ours; the log has it",
+    "X-Process-Time": "seconds that the answer took",
+    "RateLimit-Policy": 'the limit of the key: `"key";q=600;w=60`',
+    "RateLimit": 'what is left of it: `"key";r=599;t=60`',
+    "Age": "age of the data in seconds, on their clock",
+    "Cache-Control": "`private, max-age`: the age and the seconds until the next generation",
+    "ETag": "send it back in `If-None-Match`: an unchanged answer is a 304",
+}
+_ALWAYS = ("X-Request-Id", "X-Process-Time")
+_KEYED = ("RateLimit-Policy", "RateLimit")
+_AGED = ("Age", "Cache-Control", "ETag")
+_AGELESS = ("/health", "/ready", "/api/v1/health", "/metrics")
+_TEXT_EXAMPLES = {
+    "text/csv": "opened_at_ms,open,high,low,close,volume\n1767222000000,1.0,1.2,0.9,1.1,250.0\n",
+    "text/plain": "dantaro_generation 4711.0\n",
+}
 
 router = APIRouter(include_in_schema=False)
 
@@ -80,11 +94,25 @@ def _write(app: FastAPI) -> Texts:
 
 
 def openapi_document(app: FastAPI) -> Json:
-    """The OpenAPI document of `app`, with the examples complete: FastAPI drops what is null in them."""
+    """The OpenAPI document of `app`, with examples and headers of every answer.
+
+    The examples are put in here, since FastAPI drops what is null in those of a model.
+    """
     document = app.openapi()
-    for shape in (RecommendationsAnswer, SupportLevelsAnswer, MarketStatusAnswer, BundleAnswer):
-        extra = shape.model_config["json_schema_extra"]
-        document["components"]["schemas"][shape.__name__].update(extra)
+    for name, example in EXAMPLES.items():
+        document["components"]["schemas"][name]["examples"] = [example]
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            answer = operation["responses"]["200"]
+            keyed = "security" in operation
+            names = [*_ALWAYS, *(_KEYED if keyed else ()), *(_AGED if path not in _AGELESS else ())]
+            answer["headers"] = {
+                name: {"description": _HEADERS[name], "schema": {"type": "string"}}
+                for name in names
+            }
+            for media_type, text in _TEXT_EXAMPLES.items():
+                if media_type in answer["content"]:
+                    answer["content"][media_type]["example"] = text
     return document
 
 
@@ -95,7 +123,7 @@ def page(document: Json) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<style>{_STYLE}</style><h1>{title}</h1><p>{escape(info['description'])}</p>"
+        f"<style>{_STYLE}</style><h1>{title}</h1><p>{_marked(info['description'])}</p>"
         '<p>Machine-readable: <a href="/openapi.json">/openapi.json</a>.</p>'
         f"{''.join(_operations(document))}</html>"
     )
@@ -106,7 +134,7 @@ def _operations(document: Json) -> Iterator[str]:
         for method, operation in methods.items():
             yield f'<h2 id="{escape(operation["operationId"])}">'
             yield f'<span class="method">{method.upper()}</span> <code>{escape(path)}</code></h2>'
-            yield f"<p>{escape(operation.get('description', ''))}</p>"
+            yield f"<p>{_marked(operation.get('description', ''))}</p>"
             yield from _parameters(operation.get("parameters", ()))
             yield from _body(document, operation)
             statuses = ", ".join(operation["responses"])
@@ -118,13 +146,19 @@ def _operations(document: Json) -> Iterator[str]:
 def _parameters(parameters: Any) -> Iterator[str]:
     if not parameters:
         return
-    yield "<table><tr><th>parameter</th><th>in</th><th>default</th><th></th></tr>"
+    yield "<table><tr><th>parameter</th><th>in</th><th>default</th><th>meaning</th></tr>"
     for parameter in parameters:
         default = parameter["schema"].get("default", "")
         yield f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{parameter['in']}</td>"
-        yield f"<td>{escape(str(default))}</td>"
-        yield f"<td>{escape(parameter.get('description', ''))}</td></tr>"
+        shown = default if isinstance(default, str) else json.dumps(default)
+        yield f"<td>{escape(shown)}</td>"
+        yield f"<td>{_marked(parameter.get('description', ''))}</td></tr>"
     yield "</table>"
+
+
+def _marked(text: str) -> str:
+    """`text` as HTML, what stands between backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _body(document: Json, operation: Json) -> Iterator[str]:

@@ -48,7 +48,7 @@ async def get_recommendations(
     *,
     request: Request,
     serving: ServingOf,
-    top_n: Annotated[int, Query(ge=1, le=100)] = 50,
+    top_n: Annotated[int, Query(ge=1, le=100, description="how many coins at most")] = 50,
     exchange: ExchangeQuery = None,
     quote: QuoteQuery = None,
     strength: StrengthQuery = None,

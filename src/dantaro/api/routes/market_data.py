@@ -75,7 +75,9 @@ async def get_rating(
     request: Request,
     serving: ServingOf,
     symbol: SymbolPath,
-    timeframe: Annotated[str | None, Query(max_length=8, examples=["1h"])] = None,
+    timeframe: Annotated[
+        str | None, Query(max_length=8, description="only this one: `1h`, `1d`", examples=["1h"])
+    ] = None,
     exchange: ExchangeQuery = None,
     history: HistoryQuery = 24,
 ) -> Response:
@@ -134,7 +136,10 @@ async def get_premium(
     *,
     request: Request,
     serving: ServingOf,
-    coin: Annotated[str | None, Query(max_length=32, examples=["BTC"])] = None,
+    coin: Annotated[
+        str | None,
+        Query(max_length=32, description="only this coin, or `INDEX`", examples=["BTC"]),
+    ] = None,
     history: HistoryQuery = 24,
 ) -> Response:
     """What coins cost in KRW over what they cost in USDT, at the exchange's own rate."""
@@ -212,11 +217,17 @@ async def get_candles(
     serving: ServingOf,
     symbol: SymbolPath,
     exchange: ExchangeQuery = None,
-    timeframe: Annotated[str, Query(max_length=8, examples=["1h"])] = "1h",
+    timeframe: Annotated[
+        str, Query(max_length=8, description="how long a candle is", examples=["1h"])
+    ] = "1h",
     start: StartQuery = None,
     end: EndQuery = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_CANDLES)] = 500,
-    file_format: Annotated[Literal["json", "csv", "arrow"], Query(alias="format")] = "json",
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_CANDLES, description="how many candles at most")
+    ] = 500,
+    file_format: Annotated[
+        Literal["json", "csv", "arrow"], Query(alias="format", description="of the answer")
+    ] = "json",
 ) -> Response:
     """Stored closed candles, ascending; without `start` the newest."""
     frame = _timeframe(timeframe)
@@ -259,7 +270,7 @@ async def get_generations(
     serving: ServingOf,
     start: StartQuery = None,
     end: EndQuery = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_GENERATIONS)] = 50,
+    limit: Annotated[int, Query(ge=1, le=MAX_GENERATIONS, description="how many at most")] = 50,
 ) -> Response:
     """What was published when, from what, and by which code; newest first."""
     start_ms, end_ms = interval(start, end)

@@ -1,7 +1,7 @@
 """Health, readiness, the workers' state, metrics."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from dantaro.api.access import KEYED, KNOWN_PARAMETERS, ServingOf, key_with, problems
@@ -88,6 +88,7 @@ async def get_worker_status(request: Request, serving: ServingOf) -> Response:
 
 @router.get(
     "/metrics",
+    response_class=PlainTextResponse,
     dependencies=[key_with(Scope.METRICS)],
     responses={
         **problems(*KEYED),

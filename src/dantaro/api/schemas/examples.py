@@ -2,7 +2,7 @@
 
 from pydantic.config import JsonDict
 
-_AGE: JsonDict = {
+AGE: JsonDict = {
     "data_as_of": "2026-01-01T00:00:00Z",
     "stale_after": "2026-01-01T02:05:00Z",
     "data_status": "fresh",
@@ -10,7 +10,7 @@ _AGE: JsonDict = {
     "generation": 4711,
     "data_note": None,
 }
-_PUBLISHED = "2026-01-01T00:00:10Z"
+PUBLISHED = "2026-01-01T00:00:10Z"
 _BANDS: JsonDict = {
     "aggressive_support": 60000.0,
     "moderate_support": 58000.0,
@@ -19,7 +19,7 @@ _BANDS: JsonDict = {
     "moderate_resistance": 65000.0,
     "conservative_resistance": None,
 }
-_ITEM: JsonDict = {
+ITEM: JsonDict = {
     "symbol": "BTC",
     "total_score": 0.71,
     "technical_score": 0.6,
@@ -38,7 +38,7 @@ _ITEM: JsonDict = {
         "adx_14": 21.4,
     },
     "updated_at": "2026-01-01T00:00:05Z",
-    "verified_at": _PUBLISHED,
+    "verified_at": PUBLISHED,
     "rank": 1,
     "coin": "BTC",
     "exchange": "okx",
@@ -61,7 +61,7 @@ _SUPPORT_LEVELS: JsonDict = {
     "calculation_method": "zones",
     "data_points_count": 2160,
     "updated_at": "2026-01-01T00:00:00Z",
-    "verified_at": _PUBLISHED,
+    "verified_at": PUBLISHED,
     "unavailable": {"conservative_resistance": "no_evidence"},
 }
 _STATE: JsonDict = {
@@ -73,7 +73,7 @@ _STATE: JsonDict = {
     "total_volume_24h": 1.0e10,
     "analysis_summary": {"breadth_20d": 0.7},
     "updated_at": "2026-01-01T00:00:00Z",
-    "verified_at": _PUBLISHED,
+    "verified_at": PUBLISHED,
     "turnover_currency": "USD",
     "volatility_regime": "calm",
     "gainers": {"okx:SOL/USDT": 0.05},
@@ -83,11 +83,11 @@ _STATE: JsonDict = {
 }
 
 RECOMMENDATIONS: JsonDict = {
-    **_AGE,
+    **AGE,
     "success": True,
-    "recommendations": [_ITEM],
+    "recommendations": [ITEM],
     "total_analyzed": 200,
-    "cache_timestamp": _PUBLISHED,
+    "cache_timestamp": PUBLISHED,
     "generated_at": 1767225610.0,
     "data_source": "cache",
     "message": None,
@@ -95,11 +95,11 @@ RECOMMENDATIONS: JsonDict = {
     "unavailable": {},
 }
 SUPPORT_LEVELS: JsonDict = {
-    **_AGE,
+    **AGE,
     "success": True,
     "symbol": "BTC",
     "support_levels": _SUPPORT_LEVELS,
-    "cache_timestamp": _PUBLISHED,
+    "cache_timestamp": PUBLISHED,
     "data_source": "cache",
     "exchange": "okx",
     "market": "BTC/USDT",
@@ -135,7 +135,7 @@ SUPPORT_LEVELS: JsonDict = {
     "unavailable": {"conservative_resistance": "no_evidence"},
 }
 MARKET_STATUS: JsonDict = {
-    **_AGE,
+    **AGE,
     "success": True,
     "status": "healthy",
     "total_symbols": 200,
@@ -146,18 +146,18 @@ MARKET_STATUS: JsonDict = {
         "exchanges": "reachable",
     },
     "market_status": _STATE,
-    "cache_timestamp": _PUBLISHED,
+    "cache_timestamp": PUBLISHED,
     "data_source": "cache",
 }
 BUNDLE: JsonDict = {
-    **_AGE,
+    **AGE,
     "success": True,
     "data": {
-        "recommendations": [_ITEM],
+        "recommendations": [ITEM],
         "support_levels": {"BTC": _SUPPORT_LEVELS},
         "market_status": _STATE,
     },
-    "cache_timestamp": _PUBLISHED,
+    "cache_timestamp": PUBLISHED,
     "data_source": "cache",
     "message": None,
     "errors": {},

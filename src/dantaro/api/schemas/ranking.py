@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dantaro.api.schemas import examples
 from dantaro.api.schemas.base import Aged, Body, Source, Time, Unavailable, Unit
 from dantaro.market.results import RatingLabel, Side, Strength
 
@@ -74,8 +73,6 @@ class RecommendationItem(Body):
 
 class RecommendationsAnswer(Aged):
     """`GET /api/v1/recommendations`."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.RECOMMENDATIONS]})
 
     success: bool
     recommendations: list[RecommendationItem]
@@ -177,8 +174,6 @@ class LevelZone(Body):
 class SupportLevelsAnswer(Aged):
     """`GET /api/v1/support-levels/{symbol}`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.SUPPORT_LEVELS]})
-
     success: bool
     symbol: str
     support_levels: SupportLevels
@@ -220,8 +215,6 @@ class MarketState(Body):
 
 class MarketStatusAnswer(Aged):
     """`GET /api/v1/market-status`."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.MARKET_STATUS]})
 
     success: bool
     status: Literal["healthy", "degraded"]
@@ -271,8 +264,6 @@ class BundleData(Body):
 
 class BundleAnswer(Aged):
     """`POST /api/v1/bundle`: everything from one generation."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.BUNDLE]})
 
     success: bool
     data: BundleData
