@@ -352,8 +352,8 @@ async def test_what_ran_is_counted_in_the_metrics(store: Store, ledger: ThreadPo
         await desk.until(2)
         value = desk.metrics.registry.get_sample_value
         runs_total = "dantaro_worker_job_runs_total"
-        assert value(runs_total, {"job": "tickers:upbit", "outcome": "succeeded"}) == 1
-        assert value(runs_total, {"job": "tickers:upbit", "outcome": "failed"}) == 1
-        items = {"job": "tickers:upbit", "item": "tickers"}
+        assert value(runs_total, {"task": "tickers:upbit", "outcome": "succeeded"}) == 1
+        assert value(runs_total, {"task": "tickers:upbit", "outcome": "failed"}) == 1
+        items = {"task": "tickers:upbit", "item": "tickers"}
         assert value("dantaro_worker_job_items_total", items) == 3
         assert value("dantaro_worker_jobs_running") == 0
