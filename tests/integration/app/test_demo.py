@@ -57,9 +57,7 @@ class _Demo:
 
     def get(self, path: str, *, key: str | None = None) -> tuple[int, Mapping[str, Any]]:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", headers=headers
-        )
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - as above
                 return answer.status, json.load(answer)
