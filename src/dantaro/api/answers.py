@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from dantaro.api.encoding import Encoded
 
-_MAX_BYTES = 8 * 1024 * 1024
+_MAX_BYTES = 4 * 1024 * 1024
 _MAX_SPELLINGS = 16
 _MAX_QUERY_BYTES = 256
 

@@ -51,7 +51,7 @@ def _worker(state: WorkerState, heartbeat_seconds: int) -> WorkerItem:
         pid=state.pid,
         version=state.version,
         speed=state.speed,
-        alive=state.age_seconds <= 3 * heartbeat_seconds,
+        alive=state.is_alive(heartbeat_seconds=heartbeat_seconds),
         started_at=rfc3339(state.started_at_ms),
         uptime_seconds=max(0, state.last_beat_ms - state.started_at_ms) / 1000,
         last_beat_at=rfc3339(state.last_beat_ms),
