@@ -23,7 +23,6 @@ from dantaro.storage.generations import current_manifest
 from dantaro.storage.jobs import JobRun, RunState, last_outcomes, last_runs
 from dantaro.storage.workers import workers
 
-_DEAD_AFTER_BEATS = 3
 _LATE_AFTER = 2
 """An exchange's candles are late when so many closes have passed without a new one."""
 
@@ -34,6 +33,7 @@ class WorkerReport:
 
     worker: str
     alive: bool
+    stopped: bool
     heard_seconds_ago: float
     started_at: str
     current_jobs: tuple[str, ...]
@@ -138,11 +138,18 @@ def read_report(store: Store, settings: Settings) -> Report:
     )
 
 
+def _state(report: WorkerReport) -> str:
+    if report.stopped:
+        return "stopped"
+    return "alive" if report.alive else "silent"
+
+
 def _workers(store: Store, heartbeat_seconds: int) -> Iterator[WorkerReport]:
     for state in workers(store):
         yield WorkerReport(
             worker=state.worker_id,
-            alive=state.age_seconds <= _DEAD_AFTER_BEATS * heartbeat_seconds,
+            alive=state.is_alive(heartbeat_seconds=heartbeat_seconds),
+            stopped=state.stopped,
             heard_seconds_ago=round(state.age_seconds, 1),
             started_at=_time(state.started_at_ms),
             current_jobs=state.current_jobs,
@@ -264,7 +271,7 @@ def _print(report: Report) -> None:
         [
             (
                 item.worker,
-                "alive" if item.alive else "silent",
+                _state(item),
                 f"{_span(item.heard_seconds_ago)} ago",
                 ", ".join(item.current_jobs) or "idle",
             )

@@ -60,8 +60,8 @@ class Activity:
 
 
 def alive(states: Sequence[WorkerState], *, heartbeat_seconds: int) -> tuple[WorkerState, ...]:
-    """The workers whose last heartbeat is at most three beats old."""
-    return tuple(state for state in states if state.age_seconds <= 3 * heartbeat_seconds)
+    """The workers that are alive: not stopped, and heard of within three beats."""
+    return tuple(state for state in states if state.is_alive(heartbeat_seconds=heartbeat_seconds))
 
 
 def market_overview(store: Store, *, exchange: str | None, quote: str | None) -> Overview:

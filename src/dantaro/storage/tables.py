@@ -259,6 +259,7 @@ workers = _table(
     Column("last_beat_ms", _Big, nullable=False),
     Column("current_jobs", Text, nullable=False),
     Column("counts", Text, nullable=False),
+    Column("stopped_at_ms", _Big),
     sqlite_with_rowid=False,
 )
 

@@ -80,9 +80,9 @@ class Fleet:
         """Ask every exchange once, admit those that answer as they must, keep trying the others.
 
         Raises:
-            OriginMismatch: the exchanges of a new store serve different origins, or none of those
-                that answered serves the store's.
-            ClockMismatch: none of those that answered has a time that the store can follow.
+            OriginMismatch: the exchanges of a new store serve different origins, or all of them
+                answered and none serves the store's.
+            ClockMismatch: all answered and none has a time that the store can follow.
             StorageUnavailable: the store failed.
         """
         self.origin = await asyncio.to_thread(facts.origin, self._store)
@@ -101,7 +101,8 @@ class Fleet:
             for exchange, answer in answered.items()
             if (refusal := await self._try_to_admit(exchange, answer))
         ]
-        if refusals and not self._admitted:
+        if refusals and len(refusals) == len(self._venues):
+            # One that is merely away may yet be right, and the others must not end its waiting.
             raise refusals[0]
         for exchange in self._venues:
             if exchange not in self._admitted:

@@ -14,7 +14,7 @@ from dantaro import __version__
 from dantaro.clock import Clock, real_now_ms
 from dantaro.errors import StorageUnavailable
 from dantaro.storage.engine import Store
-from dantaro.storage.workers import beat
+from dantaro.storage.workers import beat, say_stopped
 from dantaro.worker.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -54,6 +54,14 @@ class Heart:
                 away = False
                 self.metrics.beat()
             await asyncio.sleep(self.seconds)
+
+    async def stop(self) -> None:
+        """Say that there will be no more beats."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self.threads, say_stopped, self.store, self.worker_id)
+        except StorageUnavailable as error:
+            _log.warning("heartbeat_failed", error=str(error))
 
     def _beat(self, started_at_ms: int) -> None:
         beat(

@@ -59,6 +59,7 @@ class WorkerPlan:
                 quotes=settings.quotes,
                 hourly_candles=settings.backfill_hourly_days * 24,
                 daily_candles=settings.backfill_daily_days,
+                max_ticker_age_seconds=3 * settings.tickers_seconds,
             ),
             retention=RetentionPlan(
                 hourly_days=settings.retain_hourly_days,

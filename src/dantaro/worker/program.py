@@ -50,7 +50,7 @@ async def run_worker(
     `venues` are the exchanges of `plan`, not asked yet. `store`, `cache` and `venues` stay open.
 
     Raises:
-        OriginMismatch, ClockMismatch: no exchange that answered at the start may feed this store.
+        OriginMismatch, ClockMismatch: every exchange answered at the start and none may feed this store.
         ConfigurationError: the metrics' port is taken.
         StorageUnavailable: the database is away at the start; once it runs, the worker waits for it.
     """
@@ -157,6 +157,7 @@ class _Worker:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._heart.stop()
 
     async def close(self) -> None:
         """Close what was opened here."""

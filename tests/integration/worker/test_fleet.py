@@ -231,3 +231,34 @@ async def test_an_exchange_that_comes_back_with_another_clock_is_refused_until_i
         await second.stop()
     assert told.clock.reading == later
     assert told.clock_changes == 2
+
+
+async def test_an_exchange_that_is_refused_does_not_end_the_wait_for_one_that_is_away(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet_module, "_PAUSES_SECONDS", (0.1,))
+    facts.fix_origin(store, Origin.SIMULATED)
+    save_markets(store, "binance", [Market("binance", "A/B", "A", "B", "AB")], at_ms=START)
+    (stored,) = stored_markets(store)
+    candle = Candle(START + 5 * HOUR_MS, 1.0, 1.0, 1.0, 1.0, 1.0)
+    store_page(
+        store,
+        stored.id,
+        HOURLY,
+        start_ms=START,
+        end_ms=START + 6 * HOUR_MS,
+        validated=Validated((candle,), (), 0),
+        recorded_at_ms=START,
+    )
+    real_ms = real_now_ms()
+    refused = _server("binance", ClockReading(START, real_ms, 1.0))
+    away = _server("upbit", ClockReading(START + 6 * HOUR_MS, real_ms, 1.0))
+    async with _running(refused, away) as venues:
+        await away.stop()
+        told = Listener(store, venues)
+        await told.fleet.connect()
+        assert told.admitted == []
+        await away.start()
+        await told.until(lambda: told.admitted == ["upbit"])
+        await told.fleet.close()
+    assert "ClockMismatch" in str(_last_error(store, "binance"))

@@ -67,6 +67,7 @@ async def test_a_worker_collects_analyses_and_publishes_and_ends_when_told(
     assert manifest.inputs == {"binance": JUNE}
     (state,) = workers(store)
     assert state.counts["candles_stored"] > 12 * 1000
+    assert state.stopped
     assert not worker.events("job_failed")
     assert {run.state for run in runs(store, limit=500)} == {"succeeded"}
 

@@ -152,6 +152,7 @@ def upgrade() -> None:
         sa.Column("last_beat_ms", _BIG, nullable=False),
         sa.Column("current_jobs", sa.Text(), nullable=False),
         sa.Column("counts", sa.Text(), nullable=False),
+        sa.Column("stopped_at_ms", _BIG),
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_workers")),
         sqlite_strict=True,
         sqlite_with_rowid=False,
