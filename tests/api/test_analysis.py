@@ -198,6 +198,7 @@ async def test_support_levels_keep_their_first_shape_and_add_the_zones(api: Api)
     assert [zone["side"] for zone in zones] == ["support", "resistance"]
     assert zones[0] | {"zone_low": 0, "zone_high": 0} == {
         "side": "support",
+        "crossed": False,
         "price": 88_200_000.0,
         "zone_low": 0,
         "zone_high": 0,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from dantaro.api.bodies.prices import shown_price
+from dantaro.api.bodies.prices import BAND_NAMES, is_crossed, shown_bands, shown_price
 from dantaro.api.bodies.reading import Reading, resolution_of
 from dantaro.api.schemas.ranking import LevelZone, SupportLevels, SupportLevelsAnswer
 from dantaro.api.times import rfc3339, rfc3339_or_none
@@ -11,14 +11,6 @@ from dantaro.market.results import Bands, Level, PartKind
 from dantaro.queries import Resolution, Snapshot, worst
 
 PARTS = (PartKind.LEVELS, PartKind.RECOMMENDATIONS, PartKind.PRICES, PartKind.PREMIUM)
-BAND_NAMES = (
-    "aggressive_support",
-    "moderate_support",
-    "conservative_support",
-    "aggressive_resistance",
-    "moderate_resistance",
-    "conservative_resistance",
-)
 
 
 def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer:
@@ -46,7 +38,7 @@ def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer
         price_source=shown.source,
         levels_price=bands.price,
         atr=bands.atr,
-        levels=[_zone(zone, bands.data_as_of_ms) for zone in zones],
+        levels=[_zone(zone, bands.data_as_of_ms, shown.price) for zone in zones],
         resolution=resolution_of(resolution),
         unavailable=_unavailable(bands),
         **reading.age_fields(
@@ -59,7 +51,7 @@ def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer
 
 
 def bands_of(snapshot: Snapshot, resolution: Resolution) -> Bands:
-    """The bands of the resolved market.
+    """The bands of the resolved market, less those that its price has crossed.
 
     Raises:
         NotFound: none were found for it yet.
@@ -69,7 +61,7 @@ def bands_of(snapshot: Snapshot, resolution: Resolution) -> Bands:
         raise NotFound("no support levels have been published yet")
     if key not in levels.bands:
         raise NotFound(f"{key} has no support levels; /api/v1/exclusions may say why")
-    return levels.bands[key]
+    return shown_bands(snapshot, levels.bands[key])
 
 
 def support_levels(snapshot: Snapshot, bands: Bands, coin: str) -> SupportLevels:
@@ -89,10 +81,11 @@ def _unavailable(bands: Bands) -> Mapping[str, str]:
     return {**bands.missing, **({"atr": "insufficient_history"} if bands.atr is None else {})}
 
 
-def _zone(zone: Level, data_as_of_ms: int) -> LevelZone:
+def _zone(zone: Level, data_as_of_ms: int, price: float) -> LevelZone:
     unmeasured = zone.hold_probability is None
     return LevelZone(
         side=zone.side,
+        crossed=is_crossed(zone.side, zone.price, price),
         price=zone.price,
         zone_low=zone.zone_low,
         zone_high=zone.zone_high,

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dantaro.api.bodies.levels import BAND_NAMES
-from dantaro.api.bodies.prices import shown_price
+from dantaro.api.bodies.prices import BAND_NAMES, shown_bands, shown_price
 from dantaro.api.bodies.reading import AgeFields, Reading, resolution_of
 from dantaro.api.schemas.ranking import (
     LevelBands,
@@ -190,7 +189,8 @@ def _item(snapshot: Snapshot, ranking: Recommendations, score: Score) -> Recomme
     features = ranking.features[key]
     price = None if snapshot.prices is None else snapshot.prices.by_market.get(key)
     ratings = {} if snapshot.ratings is None else snapshot.ratings.of(key)
-    bands = None if snapshot.levels is None else snapshot.levels.bands.get(key)
+    found = None if snapshot.levels is None else snapshot.levels.bands.get(key)
+    bands = None if found is None else shown_bands(snapshot, found)
     shown = shown_price(snapshot, key, close=features.close, closed_at_ms=features.data_as_of_ms)
     return RecommendationItem(
         symbol=features.coin,

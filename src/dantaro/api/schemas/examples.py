@@ -111,6 +111,7 @@ SUPPORT_LEVELS: JsonDict = {
     "levels": [
         {
             "side": "support",
+            "crossed": False,
             "price": 60000.0,
             "zone_low": 59900.0,
             "zone_high": 60100.0,

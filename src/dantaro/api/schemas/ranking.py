@@ -156,6 +156,9 @@ class LevelZone(Body):
     """One support or resistance zone."""
 
     side: Side
+    crossed: Annotated[
+        bool, Field(description="whether `current_price` has left the level's side since")
+    ]
     price: float
     zone_low: float
     zone_high: float
