@@ -13,6 +13,7 @@ from dantaro.api.application import build_application
 from dantaro.api.hot import Edge
 from dantaro.app.api import build_api, require_api_schema
 from dantaro.app.checks import require_free_port
+from dantaro.app.memory import share_heaps
 from dantaro.app.supervisor import die_with_parent
 from dantaro.errors import ConfigurationError
 from dantaro.logs import configure_logs
@@ -57,6 +58,7 @@ def serve(settings: Settings) -> None:
 
 def create() -> Edge:
     """The application, built in the process that serves it."""
+    share_heaps()
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
         # Nobody else would end it when its parent is killed, and it would keep the port.

@@ -14,12 +14,12 @@ from dantaro.api.answers import Answers
 from dantaro.api.auth import KeyRing
 from dantaro.api.bodies.reading import Reading
 from dantaro.api.limits import Limits
-from dantaro.api.memory import give_back_memory
 from dantaro.api.metrics import Metrics
 from dantaro.api.notes import Fleet, price_note
 from dantaro.api.probe import NOTHING_ANSWERS, Probe, probe
 from dantaro.api.problems import Failures
 from dantaro.api.schemas.base import Source
+from dantaro.app.memory import give_back_memory
 from dantaro.cache import Cache
 from dantaro.clock import Clock
 from dantaro.errors import DantaroError, RetryLater

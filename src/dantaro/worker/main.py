@@ -1,14 +1,13 @@
 """`dantaro worker`: one worker process, from its settings to its last breath."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import threading
-from contextlib import suppress
 
 import structlog
 
+from dantaro.app.memory import share_heaps
 from dantaro.app.worker import WorkerApp, build_worker, wait_for_schema
 from dantaro.settings import Settings
 from dantaro.worker.plan import WorkerPlan
@@ -16,7 +15,6 @@ from dantaro.worker.program import run_worker
 
 _log = structlog.get_logger(__name__)
 
-_M_ARENA_MAX = -8  # malloc.h
 _PATIENCE_SECONDS = 300.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -28,7 +26,7 @@ def main(settings: Settings) -> None:
         ConfigurationError: something that the operator must change; the message says what.
         StorageUnavailable: the database did not appear within five minutes.
     """
-    _share_heaps()
+    share_heaps()
     app = build_worker(settings)
     try:
         wait_for_schema(app.store, patience_seconds=_PATIENCE_SECONDS)
@@ -36,16 +34,6 @@ def main(settings: Settings) -> None:
         asyncio.run(app.close())
         raise
     asyncio.run(_run(app, WorkerPlan.of(settings)))
-
-
-def _share_heaps() -> None:
-    """Let threads share two heaps, where the C library is glibc.
-
-    By default each thread has its own, which keeps what was freed in it: with 137 markets the worker
-    stood at 300 MB instead of 255.
-    """
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 async def _run(app: WorkerApp, plan: WorkerPlan) -> None:
