@@ -232,7 +232,8 @@ def _last_whole(name: str, closed_ms: int) -> tuple[int, int, int]:
     """Beginning and end of the last whole period at `closed_ms`, and the end of the one under way."""
     if name == "prior_month":
         month = np.datetime64(closed_ms, "ms").astype("datetime64[M]")
-        edges = [month - 1, month, month + 1]
+        one = np.timedelta64(1, "M")
+        edges = [month - one, month, month + one]
         begin, end, after = (int(edge.astype("datetime64[ms]").astype(np.int64)) for edge in edges)
         return begin, end, after
     length, shift = (DAY_MS, 0) if name == "prior_day" else (7 * DAY_MS, 3 * DAY_MS)

@@ -6,6 +6,7 @@ the steps and what is left after a failure can be seen in a second.
 
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
@@ -35,7 +36,7 @@ case "$(basename "$0") $*" in
         echo "${{FAKE_REVISION:-0001}}" > "$3/revision" ;;
     "python -m pip "*) [ "${{FAKE_FAIL:-}}" != pip ] ;;
     "python -c from dantaro"*) cat "$here/../revision" ;;
-    "python -c "*) exec {sys.executable} "$@" ;;
+    "python -c "*) exec {shlex.quote(sys.executable)} "$@" ;;
     "dantaro --version") echo 9.9.9 ;;
     dantaro*)
         echo "$(cat "$here/../revision") $*" >> "$FAKE_LOG"

@@ -53,7 +53,7 @@ def test_systemd_finds_no_fault_in_a_unit(tmp_path: Path, unit: str) -> None:
     text = (UNITS / unit).read_text()
     path = tmp_path / unit
     # The program is not installed on the machine that runs the tests.
-    path.write_text(text.replace("/opt/dantaro/venv/bin/dantaro", sys.executable))
+    path.write_text(text.replace("/opt/dantaro/venv/bin/dantaro", "/bin/true"))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", path],
         capture_output=True,

@@ -436,7 +436,7 @@ async def test_the_time_of_a_slow_answer_is_that_of_the_request() -> None:
     async with venue_at("binance", slow) as venue:
         page = await page_of(venue)
     assert page.venue_now_ms is not None
-    assert page.venue_now_ms <= asked_ms + 1
+    assert page.venue_now_ms < asked_ms + 1_000  # and not when the answer came, 1.2 s later
 
 
 async def test_an_exchange_that_tells_nothing_is_live() -> None:
