@@ -220,7 +220,7 @@ def _problems(
     if publication is None:
         yield "Nothing is published yet: the first candles are still to come."
     elif publication.status == "stale":
-        yield f"What is served is stale: its newest candle closed at {publication.data_as_of}."
+        yield f"What is served is stale: its oldest part rests on candles closed at {publication.data_as_of}."
 
 
 def _served(publication: PublicationReport | None) -> Iterator[str]:
