@@ -35,7 +35,7 @@ def recorded_data() -> Path:
         return _RECORDED
     if os.environ.get("CI") == "true":
         pytest.fail(f"the recorded market data is missing: {_RECORDED}")
-    pytest.skip("needs the recorded market data in ../shared/data, which is not distributed")
+    pytest.skip("needs the recorded market data, which is not distributed")
 
 
 def _is_loopback(host: object) -> bool:
