@@ -12,7 +12,7 @@ from api_client import Api, HandClock, Headers, serve
 from dantaro.api.application import Options
 from dantaro.market.documents import document
 from dantaro.market.results import MarketFeatures, PartKind, RankedSetSummary, Score
-from dantaro.market.timeframes import HOUR_MS
+from dantaro.market.timeframes import HOUR_MS, MINUTE_MS
 from dantaro.storage.engine import Store
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -279,6 +279,35 @@ async def test_as_of_answers_as_it_was_then(api: Api) -> None:
         past = (await api.get(f"{path}?as_of=2026-01-01T00:05:00Z")).json()
         assert past == answer | {"data_source": "database"}
         assert (await api.get(path)).json()["generation"] == 2
+
+
+@pytest.mark.parametrize("path", [*HOT, "/api/v1/exclusions"])
+async def test_as_of_answers_the_same_whatever_is_verified_or_published_later(
+    api: Api, path: str
+) -> None:
+    asked = f"{path}?as_of=2026-01-01T00:05:00Z"
+
+    async def ask() -> tuple[dict[str, object], bool]:
+        response = await api.get(asked)
+        kept = int(response.headers["cache-control"].partition("=")[2])
+        kept_an_hour = kept - int(response.headers["age"]) == 3600
+        return response.json() | {"data_source": None}, kept_an_hour
+
+    api.clock.at_ms = world.CLOSED_MS + 6 * MINUTE_MS
+    answers = [await ask()]
+    # the same content again: no new generation, but the current one was verified later
+    later_ms = world.PUBLISHED_MS + 10 * MINUTE_MS
+    stored = world.publish(api.store, *world.every_part(), at_ms=later_ms)
+    assert (stored.generation, stored.verified_at_ms) == (1, later_ms)
+    api.clock.at_ms = later_ms + 1_000
+    await api.look()
+    answers.append(await ask())
+    assert (await api.get(path)).json() != answers[0][0]
+    await publish_later(api, lift=0.05)
+    answers.append(await ask())
+
+    assert answers[0][0] == answers[1][0] == answers[2][0]
+    assert [kept_an_hour for _, kept_an_hour in answers] == [False, True, True]
 
 
 async def test_as_of_tells_the_status_that_the_data_had_then(api: Api) -> None:

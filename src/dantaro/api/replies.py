@@ -43,13 +43,14 @@ async def answer(
     """The response to `question`; `body` makes it from a reading, or from None while nothing is
     published.
     """
+    rule = _rule(serving, question)
     reading = await _reading(serving, question)
     if reading is None:
         return plain(request, serving, question.route, body(None))
     key = _key(serving, question, reading)
     encoded = serving.answers.get(key, now_ms=reading.now_ms)
     if encoded is None:
-        encoded = serving.answers.keep(key, _encode(question, body(reading), reading, serving, key))
+        encoded = serving.answers.keep(key, _encode(question, body(reading), reading, rule, key))
     current = question.as_of_ms is None and question.use_cache
     if question.hot and current and request.method == "GET":
         facts = facts_of(request.scope)
@@ -70,6 +71,7 @@ async def answer_with_history(
     Raises:
         NotFound: nothing is published, and there is no `nothing`.
     """
+    rule = _rule(serving, question)
     reading = await _reading(serving, question)
     if reading is None:
         if nothing is None:
@@ -79,7 +81,7 @@ async def answer_with_history(
 
     async def make() -> Encoded:
         made = await serving.read(lambda: body(reading))
-        return _encode(question, made, reading, serving, key)
+        return _encode(question, made, reading, rule, key)
 
     encoded = serving.answers.get(key, now_ms=reading.now_ms)
     return respond(request, serving, encoded or await serving.answers.once(key, make))
@@ -145,13 +147,19 @@ def _key(serving: Serving, question: Question, reading: Reading) -> tuple[object
     )
 
 
+def _rule(serving: Serving, question: Question) -> CacheRule:
+    """How long a client may keep the answer. Asked before the reading is taken: a moment that is settled
+    by then stays so, while one that is settled meanwhile may have been read from the view before.
+    """
+    if question.as_of_ms is not None and serving.is_settled(question.as_of_ms):
+        return CacheRule(fixed_seconds=_PAST_SECONDS)
+    return CacheRule(period_seconds=serving.options.generation_seconds)
+
+
 def _encode(
-    question: Question, body: Aged, reading: Reading, serving: Serving, key: tuple[object, ...]
+    question: Question, body: Aged, reading: Reading, rule: CacheRule, key: tuple[object, ...]
 ) -> Encoded:
     past = question.as_of_ms is not None
-    rule = CacheRule(fixed_seconds=_PAST_SECONDS)
-    if not past:
-        rule = CacheRule(period_seconds=serving.options.generation_seconds)
     turning = [] if reading.notes_until_ms is None else [reading.notes_until_ms]
     stale_after_ms = parse_time("stale_after", body.stale_after)
     if stale_after_ms is not None and body.data_status is not DataStatus.STALE:

@@ -191,7 +191,7 @@ class Serving:
         snapshot, now_ms, notes = self.view, self.clock.now_ms(), self.notes
         detached = self.note is not None
         if as_of_ms is not None and as_of_ms < now_ms:
-            if snapshot is None or as_of_ms < snapshot.manifest.published_at_ms:
+            if snapshot is None or self.is_settled(as_of_ms):
                 snapshot = await self.read(partial(self.reader.as_of, as_of_ms))
                 source, detached = "database", False
             # Who worked then is not on record, and who works now says nothing about then.
@@ -202,6 +202,12 @@ class Serving:
             await self.read(partial(snapshot.prepare, parts))
         reading = Reading(snapshot, now_ms, source, notes, self.nothing_yet, detached=detached)
         return self._with_prices(reading) if priced else reading
+
+    def is_settled(self, as_of_ms: int) -> bool:
+        """Whether what was served at `as_of_ms` is on record for good: something was published, or found
+        unchanged, after it.
+        """
+        return self.view is not None and as_of_ms < self.view.manifest.verified_at_ms
 
     async def refresh(self) -> bool:
         """Look for a newer generation and show it; whether the database answered.

@@ -115,14 +115,14 @@ class Reader:
         return changed
 
     def as_of(self, at_ms: int) -> Snapshot:
-        """The newest generation published at or before `at_ms`.
+        """The newest generation published at or before `at_ms`, as it was verified by then.
 
         Raises:
             NotFound: nothing had been published by then.
             StorageUnavailable: it is not in memory and the database is away.
         """
         current = self._current
-        if current is not None and at_ms >= current.manifest.published_at_ms:
+        if current is not None and at_ms >= current.manifest.verified_at_ms:
             return current
         manifest = self._moments.get(at_ms)
         if manifest is None:
