@@ -235,11 +235,14 @@ def premium(*, closed_ms: int = CLOSED_MS, value: float = 0.02) -> Document:
 
 
 def prices(*, at_ms: int = CLOSED_MS + 5_000, factor: float = 1.0) -> Document:
-    """A ticker of every market but Upbit's ETH."""
+    """A ticker of every market but Upbit's ETH, of which there is the last close."""
     rows = []
     for key, price in PRICES.items():
         exchange, symbol = key.split(":")
-        if key != UPBIT_ETH.key:
+        if key == UPBIT_ETH.key:
+            closed_ms = at_ms - 5_000
+            rows.append(Price(exchange, symbol, price, None, None, closed_ms, "last_close"))
+        else:
             rows.append(Price(exchange, symbol, price * factor, 0.01, TURNOVERS[key], at_ms))
     return document(PartKind.PRICES, rows)
 

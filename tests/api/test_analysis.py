@@ -103,6 +103,7 @@ async def test_without_a_ticker_the_last_close_is_the_price_and_says_when_it_was
 
     assert eth["current_price"] == 4_500_000.0
     assert eth["price_at"] == "2026-01-01T00:00:00Z"
+    assert eth["price_source"] == "last_close"
     assert eth["volume_24h"] is None
     assert eth["unavailable"]["volume_24h"] == "no_ticker"
     assert eth["unavailable"]["price_change_24h"] == "no_ticker"

@@ -165,6 +165,7 @@ def _last_closes(moment: Prepared) -> Iterator[Price]:
                 change_24h=None,
                 turnover_24h=None,
                 at_ms=int(reading.recorded_as_of_ms[row]),
+                source="last_close",
             )
 
 
@@ -184,6 +185,7 @@ def _ticker_prices(moment: Prepared) -> Iterator[Price]:
             change_24h=change,
             turnover_24h=ticker.turnover_24h,
             at_ms=ticker.at_ms,
+            source="ticker",
         )
 
 

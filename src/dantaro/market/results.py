@@ -256,7 +256,9 @@ class Premium:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Table `prices` of PRICES: a ticker, frozen when the generation was published."""
+    """Table `prices` of PRICES: a ticker, frozen when the generation was published, or where there was
+    none the last close, of which no 24-hour figures are known. `source` is `ticker` or `last_close`.
+    """
 
     exchange: str
     symbol: str
@@ -264,3 +266,4 @@ class Price:
     change_24h: float | None
     turnover_24h: float | None
     at_ms: int
+    source: str = "ticker"

@@ -123,7 +123,7 @@ class Premiums:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """The part PRICES by market key, and the time of each exchange's newest price."""
+    """The part PRICES by market key, and the time of each exchange's newest ticker."""
 
     by_market: Mapping[str, Price]
     newest_at_ms: Mapping[str, int]
@@ -159,7 +159,7 @@ def index_part(kind: PartKind, columns: Mapping[str, Columns]) -> Part:
         case PartKind.PRICES:
             prices = _rows(kind, "prices", columns, Price)
             newest: dict[str, int] = {}
-            for price in prices:
+            for price in (price for price in prices if price.source == "ticker"):
                 newest[price.exchange] = max(price.at_ms, newest.get(price.exchange, 0))
             by_market = {market_key(row.exchange, row.symbol): row for row in prices}
             return Prices(by_market, newest)

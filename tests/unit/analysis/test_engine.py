@@ -390,7 +390,7 @@ def test_a_market_without_a_ticker_has_its_last_close_and_says_nothing_of_24_hou
     rows = recommend(silent, PARAMETERS, now_ms=NOW_MS).prices.rows(Price)
     prices = {f"{row.exchange}:{row.symbol}": row for row in rows}
     last = float(inputs.hourly[key].close[-1])
-    assert prices[key] == Price("okx", "BTC/USDT", last, None, None, CLOSED_MS)
+    assert prices[key] == Price("okx", "BTC/USDT", last, None, None, CLOSED_MS, "last_close")
     assert prices.keys() == inputs.tickers.keys()
     assert list(prices) == sorted(prices)
 

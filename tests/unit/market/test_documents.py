@@ -115,6 +115,7 @@ def test_a_document_is_columns_of_json() -> None:
             "change_24h": [-0.012, -0.012],
             "turnover_24h": [None, None],
             "at_ms": [1_700_000_000_000, 1_700_000_000_000],
+            "source": ["ticker", "ticker"],
         }
     }
 

@@ -30,11 +30,14 @@ class ShownPrice:
 
 
 def shown_price(snapshot: Snapshot, key: str, *, close: float, closed_at_ms: int) -> ShownPrice:
-    """The ticker that was frozen with the generation, else the last close."""
-    ticker = None if snapshot.prices is None else snapshot.prices.by_market.get(key)
-    if ticker is None:
+    """The price that was frozen with the generation (a ticker, else a last close); where there is none,
+    the `close` that the caller knows.
+    """
+    frozen = None if snapshot.prices is None else snapshot.prices.by_market.get(key)
+    if frozen is None:
         return ShownPrice(close, closed_at_ms, "last_close")
-    return ShownPrice(ticker.price, ticker.at_ms, "ticker")
+    source: PriceSource = "ticker" if frozen.source == "ticker" else "last_close"
+    return ShownPrice(frozen.price, frozen.at_ms, source)
 
 
 def is_crossed(side: Side, level: float, price: float) -> bool:
