@@ -8,6 +8,11 @@ import time
 
 from dantaro.market.clocks import ClockReading
 
+TICKER_LIFE_REAL_SECONDS = 10
+"""Real seconds that a ticker holds at least, however fast the clock runs: the rounds of tickers then
+follow each other as quickly as they can, and no more quickly.
+"""
+
 
 def real_now_ms() -> int:
     """The system's time in UTC milliseconds."""

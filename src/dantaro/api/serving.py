@@ -21,7 +21,7 @@ from dantaro.api.problems import Failures
 from dantaro.api.schemas.base import Source
 from dantaro.app.memory import give_back_memory
 from dantaro.cache import Cache
-from dantaro.clock import Clock
+from dantaro.clock import TICKER_LIFE_REAL_SECONDS, Clock
 from dantaro.errors import DantaroError, RetryLater
 from dantaro.market.results import PartKind
 from dantaro.queries import Reader, Snapshot
@@ -62,14 +62,20 @@ class Options:
         publishing = ("market_status", "recommendations", "levels")
         return min((self.periods[job] for job in publishing if job in self.periods), default=120)
 
-    @property
-    def price_limit_ms(self) -> int | None:
-        """How old prices may be without a word: three rounds of tickers, and the time until the next
-        recommendations take them up. None when it is not known how often that is.
+    def price_limit_ms(self, *, speed: float) -> int | None:
+        """How old prices may be without a word, on a clock of this speed: three rounds of tickers, and
+        the time until the next recommendations take them up. None when it is not known how often that
+        is.
+
+        On a fast clock the rounds cannot keep to their periods. Then it is as long as a ticker holds, and
+        one round, in real time.
         """
         if not {"tickers", "recommendations"} <= set(self.periods):
             return None
-        return 1000 * (3 * self.periods["tickers"] + self.periods["recommendations"])
+        round_seconds = self.periods["tickers"]
+        by_rounds = 3 * round_seconds + self.periods["recommendations"]
+        by_real_time = (TICKER_LIFE_REAL_SECONDS + round_seconds) * speed
+        return round(1000 * max(by_rounds, by_real_time))
 
 
 class Serving:
@@ -271,7 +277,8 @@ class Serving:
             _log.warning("database_still_busy", reason="a read did not end before the shutdown")
 
     def _with_prices(self, reading: Reading) -> Reading:
-        prices, limit_ms = reading.snapshot.prices, self.options.price_limit_ms
+        prices = reading.snapshot.prices
+        limit_ms = self.options.price_limit_ms(speed=self.clock.speed)
         if prices is None or limit_ms is None:
             return reading
         note, until_ms = price_note(prices.newest_at_ms, now_ms=reading.now_ms, limit_ms=limit_ms)

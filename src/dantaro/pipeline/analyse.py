@@ -16,6 +16,7 @@ from dantaro.analysis.engine import (
 )
 from dantaro.analysis.panel import Series
 from dantaro.analysis.parameters import Parameters
+from dantaro.clock import TICKER_LIFE_REAL_SECONDS
 from dantaro.market.documents import Document
 from dantaro.market.markets import Ticker
 from dantaro.market.timeframes import DAILY, HOURLY
@@ -23,10 +24,6 @@ from dantaro.pipeline.series import CandleMemory
 from dantaro.storage.catalogue import StoredMarket, latest_tickers, stored_markets
 from dantaro.storage.engine import Store
 from dantaro.storage.facts import clock_reading
-
-_LEAST_TICKER_LIFE_SECONDS = 10
-"""Real seconds. On a very fast clock the rounds of tickers follow each other as quickly as they can, and
-no more quickly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +110,7 @@ class Analyst:
         ]
         keys = {stored.market.key for stored in markets if stored.market.listed}
         oldest_ms = now_ms - self._ticker_life_ms()
+        last_known = _by_key(latest_tickers(self._store), keys)
         return Inputs(
             markets=tuple(sorted(stored.market for stored in markets)),
             tickers=_by_key(latest_tickers(self._store, collected_since_ms=oldest_ms), keys),
@@ -120,18 +118,17 @@ class Analyst:
             daily=_read(self._daily, markets, now_ms),
             last_turnovers={
                 key: ticker.turnover_24h
-                for key, ticker in _by_key(latest_tickers(self._store), keys).items()
+                for key, ticker in last_known.items()
                 if ticker.turnover_24h is not None
             },
+            last_prices={key: ticker.price for key, ticker in last_known.items()},
         )
 
     def _ticker_life_ms(self) -> int:
         """For how long a ticker holds after it was collected, on the clock of the data."""
         reading = clock_reading(self._store)
         speed = 1.0 if reading is None else reading.speed
-        life_seconds = max(
-            self.parameters.max_ticker_age_seconds, _LEAST_TICKER_LIFE_SECONDS * speed
-        )
+        life_seconds = max(self.parameters.max_ticker_age_seconds, TICKER_LIFE_REAL_SECONDS * speed)
         return round(life_seconds * 1000)
 
 
