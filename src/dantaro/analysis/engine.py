@@ -95,13 +95,14 @@ def read_market(
     moment = prepared or prepare(inputs, parameters, now_ms=now_ms)
     closes = {
         moment.markets[row].key: float(moment.reading.close[row])
-        for row in np.flatnonzero(np.isfinite(moment.reading.close))
+        for row in np.flatnonzero(moment.reading.recorded_as_of_ms == moment.data_as_of_ms)
+        if np.isfinite(moment.reading.close[row])
     }
     apart = {coin.partition("@")[0] for coin in moment.coins if "@" in coin}
     coins = {coin for coin, scored in zip(moment.coins, moment.scored, strict=True) if scored}
     premiums, missing = premium(
         inputs.markets,
-        Quotes.of(inputs.tickers, closes),
+        Quotes.of(inputs.tickers, closes, inputs.last_turnovers),
         coins=coins - apart,
         data_as_of_ms=moment.data_as_of_ms,
     )

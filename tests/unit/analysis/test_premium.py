@@ -3,7 +3,14 @@
 import pytest
 
 from analysis_worlds import market_of
-from dantaro.analysis.premium import NO_PAIRS, NO_RATE, Quotes, premium
+from dantaro.analysis.premium import (
+    DIFFERENT_TIMES,
+    NO_CURRENT_RATE,
+    NO_PAIRS,
+    NO_RATE,
+    Quotes,
+    premium,
+)
 from dantaro.market.markets import Ticker
 from dantaro.market.results import Premium
 
@@ -19,11 +26,14 @@ TURNOVERS = {"upbit:BTC/KRW": 3e9, "upbit:ETH/KRW": 1e9, "okx:BTC/USDT": 9e6, "g
 
 
 def rows_of(
-    prices: dict[str, float], coins: tuple[str, ...] = ("BTC", "ETH")
+    prices: dict[str, float],
+    coins: tuple[str, ...] = ("BTC", "ETH"),
+    *,
+    closes: dict[str, float] | None = None,
 ) -> tuple[dict[tuple[str, str], Premium], dict[str, str]]:
     rows, missing = premium(
-        [market_of(key) for key in prices],
-        Quotes(prices, TURNOVERS),
+        [market_of(key) for key in {**prices, **(closes or {})}],
+        Quotes(prices, closes or {}, TURNOVERS),
         coins=coins,
         data_as_of_ms=7,
     )
@@ -63,8 +73,44 @@ def test_coins_that_do_not_mean_the_same_everywhere_are_left_out() -> None:
     assert rows_of(PRICES, coins=()) == ({}, {"upbit": NO_PAIRS})
 
 
-def test_tickers_come_before_closes_and_only_they_know_turnovers() -> None:
+@pytest.mark.parametrize("side", ["upbit:", "okx:BTC", "okx:ETH"])
+def test_a_ticker_is_never_held_against_a_close_of_an_hour_ago(side: str) -> None:
+    """Both coins moved 5 % since the hour closed: no premium may show it."""
+    closes = {key: price / 1.05 for key, price in PRICES.items() if "USDT/KRW" not in key}
+    closes.pop("gate:BTC/USDT")
+    tickers = {key: PRICES[key] for key in closes if not key.startswith(side)}
+    tickers["upbit:USDT/KRW"] = PRICES["upbit:USDT/KRW"]
+    rows, missing = rows_of(tickers, closes=closes)
+    expected = {"BTC": 0.02, "ETH": -0.01}
+    for (_, coin), row in rows.items():
+        if coin != "INDEX":
+            assert row.premium == pytest.approx(expected[coin])
+    told = {coin for _, coin in rows} - {"INDEX"}
+    if side == "upbit:":
+        assert (rows, missing) == ({}, {"upbit": DIFFERENT_TIMES})
+    else:
+        assert told == {"BTC", "ETH"} - {side[-3:]}
+
+
+def test_three_closes_of_one_time_tell_a_premium_where_the_tickers_cannot() -> None:
+    only = {"upbit:BTC/KRW": 60_000_000.0}  # a ticker without a partner
+    rows, missing = rows_of(only, closes=PRICES)
+    assert rows["upbit", "BTC"].krw_price == PRICES["upbit:BTC/KRW"]
+    assert rows["upbit", "BTC"].premium == pytest.approx(0.02)
+    assert missing == {}
+
+
+def test_a_rate_that_is_no_longer_current_is_told_from_one_that_nobody_has() -> None:
+    current = {key: price for key, price in PRICES.items() if key != "upbit:USDT/KRW"}
+    markets = [market_of(key) for key in PRICES]
+    rows, missing = premium(
+        markets, Quotes(current, {}, TURNOVERS), coins=("BTC",), data_as_of_ms=7
+    )
+    assert (rows, missing) == ((), {"upbit": NO_CURRENT_RATE})
+
+
+def test_tickers_know_turnovers_and_closes_do_not() -> None:
     ticker = Ticker("upbit", "BTC/KRW", 5.0, None, None, 1)
-    quotes = Quotes.of({"upbit:BTC/KRW": ticker}, {"upbit:BTC/KRW": 4.0, "upbit:ETH/KRW": 3.0})
-    assert quotes.prices == {"upbit:BTC/KRW": 5.0, "upbit:ETH/KRW": 3.0}
-    assert quotes.turnovers == {}
+    quotes = Quotes.of({"upbit:BTC/KRW": ticker}, {"upbit:ETH/KRW": 3.0}, {"upbit:ETH/KRW": 2.0})
+    assert (quotes.current, quotes.closes) == ({"upbit:BTC/KRW": 5.0}, {"upbit:ETH/KRW": 3.0})
+    assert (quotes.turnovers, quotes.last_turnovers) == ({}, {"upbit:ETH/KRW": 2.0})
