@@ -24,7 +24,9 @@ class Inputs:
     may lack markets.
 
     `tickers` are those that still hold. `last_turnovers` are 24-hour turnovers in quote currency as
-    last known, however old: a market keeps its place in the universe while its ticker is away.
+    last known, however old: a market keeps its place in the universe while its ticker is away. So are
+    `last_prices`, which say what a quote currency is worth where turnovers are compared, and never
+    what a market costs now.
     """
 
     markets: tuple[Market, ...]
@@ -32,6 +34,7 @@ class Inputs:
     hourly: Mapping[str, Series]
     daily: Mapping[str, Series]
     last_turnovers: Mapping[str, float] = field(default_factory=dict)
+    last_prices: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -130,8 +130,12 @@ def prepare(
 
 
 def _rates(inputs: Inputs, markets: Sequence[Market], close: FloatArray) -> Rates:
-    """Rates by the latest closes, and by tickers for markets whose candles are not collected."""
-    prices = {key: ticker.price for key, ticker in inputs.tickers.items() if ticker.price > 0}
+    """Rates by the latest closes, and by the last tickers for markets whose candles are not collected.
+
+    A rate of hours ago is good enough to compare turnovers; without one thin markets would pass.
+    """
+    prices = {key: price for key, price in inputs.last_prices.items() if price > 0}
+    prices.update({key: ticker.price for key, ticker in inputs.tickers.items() if ticker.price > 0})
     for row in map(int, np.flatnonzero(np.isfinite(close))):
         prices[markets[row].key] = float(close[row])
     return Rates(inputs.markets, prices, _turnovers(inputs))

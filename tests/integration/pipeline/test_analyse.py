@@ -174,6 +174,37 @@ async def test_markets_keep_their_places_by_the_last_known_turnover_while_ticker
     assert {symbol for symbol, *_ in outside[0]} == {"XRP/USDT", "SOL/USDT"}
 
 
+async def test_a_rate_of_an_exchange_whose_tickers_are_away_still_judges_turnovers(
+    store: Store,
+) -> None:
+    """In won the turnovers are large, at 1e12 won a dollar they are nothing."""
+    venue = ScriptedVenue(exchange="upbit")
+    venue.put_into(store, ["BTC/KRW", "USDT/KRW"])
+    venue.rows = {
+        ("BTC/KRW", frame.name): rows_of(frame, count=count, price=1000.0)
+        for frame, count in ((HOURLY, 60 * 24), (DAILY, 120))
+    }
+    plan = CollectionPlan.of(
+        quotes=("KRW",),
+        universe_size=3,
+        timeframes=(HOURLY, DAILY),
+        hourly_days=60,
+        daily_days=120,
+    )
+    await collect_candles(
+        venue.as_venue(), store, plan, origin=Origin.SIMULATED, now_ms=lambda: NOW
+    )
+    rate = Ticker("upbit", "USDT/KRW", 1e12, None, 1e9, NOW)
+    save_tickers(store, [rate], collected_at_ms=NOW)
+    parameters = Parameters(quotes=("KRW",), universe_size=3)
+    for now_ms in (NOW, NOW + 45 * MINUTE_MS):
+        found = Analyst(store, parameters, exchanges=("upbit",)).recommend(now_ms=now_ms)
+        reasons = {
+            row.reason for row in found.documents[-2].rows(Exclusion) if row.symbol == "BTC/KRW"
+        }
+        assert reasons == {ExclusionReason.LOW_TURNOVER}
+
+
 async def test_no_market_of_the_universe_waits_for_candles_below_stablecoins_by_turnover(
     store: Store,
 ) -> None:

@@ -26,6 +26,7 @@ from dantaro.market.results import (
     Level,
     MarketFeatures,
     MarketStatus,
+    Premium,
     Price,
     RankedSetSummary,
     Rating,
@@ -403,3 +404,30 @@ def test_a_quiet_markets_last_close_bears_the_time_of_its_last_candle() -> None:
     rows = recommend(inputs, PARAMETERS, now_ms=NOW_MS).prices.rows(Price)
     price = next(row for row in rows if (row.exchange, row.symbol) == ("okx", "BTC/USDT"))
     assert (price.price, price.at_ms) == (float(quiet.close[-1]), CLOSED_MS - 3 * HOUR_MS)
+
+
+def test_a_rate_that_went_silent_still_compares_turnovers_and_tells_no_premium() -> None:
+    inputs = a_world()
+    rate, thin = "upbit:USDT/KRW", "upbit:C05/KRW"
+    series = inputs.hourly[thin]
+    tiny = replace(series, volume=series.volume / 1e4)
+    days = {key: days for key, days in inputs.daily.items() if key != thin}
+    inputs = replace(inputs, hourly={**inputs.hourly, thin: tiny}, daily=days)
+    assert reasons_of(inputs)[thin] == {ExclusionReason.LOW_TURNOVER}
+
+    tickers = {key: ticker for key, ticker in inputs.tickers.items() if key != rate}
+    silent = replace(inputs, tickers=tickers, last_prices={rate: inputs.tickers[rate].price})
+    assert reasons_of(silent) == reasons_of(inputs)
+    status, premium = read_market(silent, PARAMETERS, now_ms=NOW_MS)
+    assert premium.rows(Premium) == ()
+    upbit = next(row for row in status.rows(MarketStatus) if row.ranked_set == "upbit")
+    assert upbit.missing["krw_premium"] == "no current USDT/KRW price"
+
+
+def test_a_premium_waits_for_the_tickers_of_both_sides() -> None:
+    inputs = a_world()
+    one_side = {key: t for key, t in inputs.tickers.items() if key.startswith("upbit:")}
+    status, premium = read_market(replace(inputs, tickers=one_side), PARAMETERS, now_ms=NOW_MS)
+    assert premium.rows(Premium) == ()
+    upbit = next(row for row in status.rows(MarketStatus) if row.ranked_set == "upbit")
+    assert upbit.missing["krw_premium"] == "prices_of_different_times"
