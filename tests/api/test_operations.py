@@ -9,6 +9,7 @@ from dantaro.api.schemas.operations import HealthAnswer, ReadinessAnswer, Worker
 from dantaro.storage.engine import Store
 from dantaro.storage.jobs import claim, finish
 from dantaro.storage.keys import create_key
+from dantaro.storage.workers import say_stopped
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
@@ -90,11 +91,8 @@ async def test_worker_status_tells_heartbeats_runs_and_what_is_next(api: Api) ->
     WorkerStatusAnswer.model_validate(answer)
     assert answer["status"] == "active"
     (worker,) = answer["workers"]
-    assert (worker["worker_id"], worker["alive"], worker["current_jobs"]) == (
-        "worker-1",
-        True,
-        ["levels"],
-    )
+    assert (worker["worker_id"], worker["alive"], worker["stopped"]) == ("worker-1", True, False)
+    assert worker["current_jobs"] == ["levels"]
     status, tickers = answer["jobs"]
     assert (status["job"], status["state"], status["counts"]) == (
         "market_status",
@@ -118,8 +116,33 @@ async def test_a_worker_that_missed_three_beats_is_silent(
     status = (await api.get("/api/v1/market-status")).json()
 
     assert (answer["status"], answer["workers"][0]["alive"]) == ("silent", False)
+    assert answer["workers"][0]["stopped"] is False
     assert status["system_health"]["worker"] == "silent"
     assert status["status"] == "degraded"
+
+
+async def test_a_worker_that_was_stopped_is_told_at_once_and_not_as_silent(api: Api) -> None:
+    world.beat(api.store)
+    say_stopped(api.store, "worker-1")
+
+    answer = (await api.get("/api/v1/worker/status")).json()
+    await until(lambda: api.serving.worker == "stopped")
+    status = (await api.get("/api/v1/market-status")).json()
+    ready = (await api.get("/ready")).json()
+    health = (await api.get("/api/v1/health")).json()
+
+    WorkerStatusAnswer.model_validate(answer)
+    assert answer["status"] == status["system_health"]["worker"] == "stopped"
+    (worker,) = answer["workers"]
+    assert (worker["alive"], worker["stopped"]) == (False, True)
+    assert status["data_note"] == "the worker was stopped a few seconds ago"
+    assert status["status"] == "degraded"
+    assert (ready["ready"], ready["notes"]) == (True, ["the worker is stopped"])
+    assert health["workers"]["status"] == "unavailable"
+
+    world.beat(api.store)
+    await until(lambda: api.serving.worker == "active")
+    assert (await api.get("/api/v1/market-status")).json()["data_note"] is None
 
 
 async def test_metrics_count_requests_by_route_and_tell_freshness(api: Api) -> None:

@@ -11,13 +11,14 @@ from dantaro.storage.workers import WorkerState
 
 _MINUTE_MS = 60_000
 _HOUR_MINUTES = 60
+_SHORT_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """The workers and the exchanges as last seen.
 
-    `worker` is `active`, `silent` or `unknown`; `silence` says for how long nobody was heard;
+    `worker` is `active`, `silent`, `stopped` or `unknown`; `silence` says since when nobody works;
     `unreachable` are the exchanges that do not answer, `known` all that are collected.
     """
 
@@ -60,14 +61,26 @@ class Fleet:
 
 
 def silence_of(worker: str, states: Sequence[WorkerState]) -> str | None:
-    """For how long no worker was heard, None while one is active."""
+    """Since when no worker is there: stopped, or not heard; None while one is active.
+
+    A stopped worker's time is that of its last heartbeat.
+    """
     if worker == "active":
         return None
     if not states:
         return "no worker has been heard of"
-    seconds = int(min(state.age_seconds for state in states))
-    step = 60 if seconds >= 60 else 10
-    return f"no worker has been heard for {seconds - seconds % step} s"
+    span = _span(int(min(state.age_seconds for state in states)))
+    if worker == "stopped":
+        return f"the worker was stopped {span} ago"
+    return f"no worker has been heard for {span}"
+
+
+def _span(seconds: int) -> str:
+    """In steps of ten seconds, then of a minute; the first ten are not counted."""
+    if seconds < _SHORT_SECONDS:
+        return "a few seconds"
+    step = 60 if seconds >= 60 else _SHORT_SECONDS
+    return f"{seconds - seconds % step} s"
 
 
 def price_note(

@@ -111,7 +111,7 @@ class Serving:
 
     @property
     def worker(self) -> str:
-        """Whether some worker is `active`, `silent` or `unknown`."""
+        """Whether some worker is `active`; else whether it is `silent`, `stopped` or `unknown`."""
         return self.fleet.worker
 
     @property
@@ -255,7 +255,7 @@ class Serving:
         silence: str | None = None,
     ) -> None:
         """Tell from now on that some worker is `worker`, which exchanges nobody reaches of those that
-        are `collected`, and for how long no worker was heard.
+        are `collected`, and since when no worker is there.
         """
         inputs = {} if self.view is None else self.view.manifest.inputs
         known = collected or frozenset((*self.reader.catalogue.exchanges, *inputs))

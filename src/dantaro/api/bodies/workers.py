@@ -1,10 +1,9 @@
 """Who works, what ran last and what runs next."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from dantaro.api.bodies.reading import AgeFields
-from dantaro.api.schemas.operations import JobItem, WorkerItem, WorkerStatusAnswer
+from dantaro.api.schemas.operations import JobItem, WorkerItem, WorkersState, WorkerStatusAnswer
 from dantaro.api.times import rfc3339, rfc3339_or_none
 from dantaro.clock import Clock
 from dantaro.queries.stored import Activity, alive
@@ -14,13 +13,16 @@ from dantaro.storage.workers import WorkerState
 _ERROR_CHARACTERS = 300
 
 
-def worker_state(
-    states: Sequence[WorkerState], *, heartbeat_seconds: int
-) -> Literal["active", "silent", "unknown"]:
-    """Whether some worker is alive; `unknown` before the first heartbeat ever."""
+def worker_state(states: Sequence[WorkerState], *, heartbeat_seconds: int) -> WorkersState:
+    """Whether some worker is alive; `unknown` before the first heartbeat ever.
+
+    When none is, the one that was heard last tells whether it was `stopped` or fell `silent`.
+    """
     if alive(states, heartbeat_seconds=heartbeat_seconds):
         return "active"
-    return "silent" if states else "unknown"
+    if not states:
+        return "unknown"
+    return "stopped" if min(states, key=lambda state: state.age_seconds).stopped else "silent"
 
 
 def worker_status_body(
@@ -52,6 +54,7 @@ def _worker(state: WorkerState, heartbeat_seconds: int) -> WorkerItem:
         version=state.version,
         speed=state.speed,
         alive=state.is_alive(heartbeat_seconds=heartbeat_seconds),
+        stopped=state.stopped,
         started_at=rfc3339(state.started_at_ms),
         uptime_seconds=max(0, state.last_beat_ms - state.started_at_ms) / 1000,
         last_beat_at=rfc3339(state.last_beat_ms),

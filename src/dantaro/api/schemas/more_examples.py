@@ -31,6 +31,7 @@ _WORKER: JsonDict = {
     "version": "0.1.0",
     "speed": 1.0,
     "alive": True,
+    "stopped": False,
     "started_at": "2025-12-31T00:00:00Z",
     "uptime_seconds": 86410.0,
     "last_beat_at": PUBLISHED,

@@ -8,6 +8,7 @@ from pydantic import Field
 from dantaro.api.schemas.base import Aged, Body, Time, Unavailable
 
 Health = Literal["healthy", "degraded", "unavailable", "unreachable", "unknown"]
+WorkersState = Literal["active", "silent", "stopped", "unknown"]
 
 
 class LivenessAnswer(Body):
@@ -32,7 +33,10 @@ class WorkerItem(Body):
     pid: int
     version: str
     speed: Annotated[float, Field(description="of its clock; 1 is real time")]
-    alive: Annotated[bool, Field(description="the last heartbeat is at most three beats old")]
+    alive: Annotated[
+        bool, Field(description="not stopped, and the last heartbeat is at most three beats old")
+    ]
+    stopped: Annotated[bool, Field(description="it said that it ends")]
     started_at: Time
     uptime_seconds: float
     last_beat_at: Time
@@ -63,7 +67,7 @@ class WorkerStatusAnswer(Aged):
     """`GET /api/v1/worker/status`."""
 
     success: bool
-    status: Literal["active", "silent", "unknown"]
+    status: WorkersState
     workers: list[WorkerItem]
     jobs: list[JobItem]
     clock: Annotated[Time, Field(description="now, on the clock of the data")]
