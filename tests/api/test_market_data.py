@@ -8,6 +8,8 @@ import pytest
 import api_world as world
 from api_client import Api, until
 from dantaro.api.schemas import market_data as shapes
+from dantaro.market.documents import document
+from dantaro.market.results import PartKind
 from dantaro.market.timeframes import HOUR_MS
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -88,6 +90,17 @@ async def test_the_premium_of_one_coin_has_its_history(api: Api) -> None:
     assert [(item["coin"], item["premium"]) for item in answer["premium"]] == [("BTC", 0.03)]
     assert [point["premium"] for point in answer["history"]] == [0.03, 0.02]
     assert (await api.get("/api/v1/premium?coin=XYZ")).status_code == 404
+
+
+async def test_without_a_premium_the_answer_says_where_the_reason_stands(api: Api) -> None:
+    world.publish(api.store, document(PartKind.PREMIUM, []), at_ms=LATER_MS)
+    api.clock.at_ms = LATER_MS + 1_000
+    await api.look()
+
+    answer = (await api.get("/api/v1/premium")).json()
+
+    assert answer["premium"] == []
+    assert "/api/v1/market-status" in answer["message"]
 
 
 async def test_the_premium_of_all_coins_comes_with_the_history_of_the_index(api: Api) -> None:

@@ -37,6 +37,10 @@ from dantaro.storage.generations import Manifest
 CANDLE_COLUMNS = ("opened_at_ms", "open", "high", "low", "close", "volume")
 INDEX = "INDEX"
 """The coin whose premium is the weighted mean over an exchange's coins."""
+NO_PREMIUM = (
+    "no premium can be told now; krw_premium in unavailable of "
+    "/api/v1/market-status?exchange=... says why for each exchange"
+)
 
 
 def rating_body(
@@ -146,7 +150,10 @@ def premium_body(
     rows = () if part is None else part.rows
     chosen = [row for row in rows if coin is None or row.coin == coin]
     if coin is not None and not chosen:
-        raise NotFound(f"there is no KRW premium of {coin!r}: it needs a KRW and a USDT market")
+        raise NotFound(
+            f"there is no KRW premium of {coin!r} now: it needs a KRW and a USDT market with prices of "
+            "the time of a USDT/KRW price"
+        )
     return PremiumAnswer(
         success=True,
         premium=[_premium(row) for row in chosen],
@@ -161,7 +168,7 @@ def premium_body(
         ],
         cache_timestamp=reading.published_at,
         data_source=reading.source,
-        message=None if rows else "no premium can be told: it needs KRW and USDT markets",
+        message=None if rows else NO_PREMIUM,
         **reading.age_fields(reading.snapshot.age_of_part(PartKind.PREMIUM)),
     )
 
