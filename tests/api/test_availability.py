@@ -112,6 +112,7 @@ async def test_what_is_waited_for_is_named(empty_api: Api, monkeypatch: pytest.M
     for fleet in (
         Fleet(),
         Fleet("silent", "no worker has been heard for 60 s"),
+        Fleet("stopped", "the worker was stopped 60 s ago"),
         Fleet("active", None, ("okx", "upbit"), frozenset({"okx", "upbit"})),
         Fleet("active", None, ("okx",), frozenset({"okx", "upbit"})),
         Fleet("active"),
@@ -124,6 +125,7 @@ async def test_what_is_waited_for_is_named(empty_api: Api, monkeypatch: pytest.M
     assert seen == [
         f"{start}: no worker has been heard of; {remedy}",
         f"{start}: no worker has been heard for 60 s; {remedy}",
+        f"{start}: the worker was stopped 60 s ago; {remedy}",
         f"{start}: no exchange can be reached (okx, upbit); they are tried again",
         f"{start}: the worker is still collecting candles; cannot be reached, and is tried again: okx",
         f"{start}: the worker is still collecting candles",
@@ -170,6 +172,22 @@ async def test_old_prices_are_noted_by_the_minute_and_change_the_tag(api: Api) -
     ]
     assert tags[1] == tags[2]
     assert len(set(tags)) == 4
+
+
+async def test_on_a_fast_clock_prices_that_are_kept_up_change_neither_note_nor_tag(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HandClock, "speed", 600.0)
+    notes, tags = [], set()
+    # up to twelve real seconds, in which a worker that keeps up publishes several times
+    for seconds in (60, 480, 481, 540, 3_600, 7_200):
+        api.clock.at_ms = world.CLOSED_MS + 5_000 + seconds * 1_000
+        response = await api.get("/api/v1/recommendations")
+        notes.append(response.json()["data_note"])
+        tags.add(response.headers["etag"])
+
+    assert notes == [None] * 6
+    assert len(tags) == 1
 
 
 async def test_an_exchange_that_died_shows_at_once(api: Api) -> None:

@@ -63,12 +63,9 @@ class Options:
         return min((self.periods[job] for job in publishing if job in self.periods), default=120)
 
     def price_limit_ms(self, *, speed: float) -> int | None:
-        """How old prices may be without a word, on a clock of this speed: three rounds of tickers, and
-        the time until the next recommendations take them up. None when it is not known how often that
-        is.
-
-        On a fast clock the rounds cannot keep to their periods. Then it is as long as a ticker holds, and
-        one round, in real time.
+        """How old prices may be without a word: three rounds of tickers, and the time until the next
+        recommendations take them up. On a clock so fast that rounds cannot keep to their periods: as
+        long as a ticker holds, and one round, in real time. None when the periods are not known.
         """
         if not {"tickers", "recommendations"} <= set(self.periods):
             return None
