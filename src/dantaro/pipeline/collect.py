@@ -158,8 +158,9 @@ async def collect_candles(
     The longest timeframe first, the largest turnover first. What was asked is remembered page by
     page, so a run that is stopped (by `enough`, a failure or a kill) is resumed by the next one.
     A market that fails is counted and logged; after a few failures in a row to reach the exchange at
-    all the run ends, with the failure as the outcome's `error`. `on_stored` is told the exchange and
-    each timeframe for which something was stored, as soon as its markets are through.
+    all, or when every market of the universe fails, the run ends with the failure as the outcome's
+    `error`. `on_stored` is told the exchange and each timeframe for which something was stored, as
+    soon as its markets are through.
 
     Raises:
         StorageUnavailable: the store failed; what was stored before stays.
@@ -186,6 +187,9 @@ async def collect_candles(
             on_stored(venue.exchange, timeframe)
         outcome.counts.update(pass_.counts)
         outcome.error = pass_.dead
+        if outcome.error is None and pass_.counts["failed"] >= len(universe) > 0:
+            # One market may have its own trouble; when each has, it is the exchange's.
+            outcome.error = pass_.last_failure
         if outcome.error is not None or enough():
             break
     outcome.counts["universe"] = len(universe)
@@ -239,6 +243,7 @@ class _Pass:
     on_progress: Progress
     counts: Counter[str] = field(default_factory=Counter)
     dead: RetryLater | None = None
+    last_failure: DantaroError | None = None
     _failures_in_row: int = 0
     _done: int = 0
 
@@ -321,6 +326,7 @@ class _Pass:
 
     def _failed(self, task: _Task, error: DantaroError) -> None:
         self.counts["failed"] += 1
+        self.last_failure = error
         log.warning(
             "candles_failed", market=task.stored.market.symbol, error=str(error), **self._names()
         )

@@ -320,6 +320,16 @@ async def test_a_candle_that_the_exchange_corrects_after_the_close_is_corrected_
     assert _stored(store, "BTC/KRW") == _as_candles(rows)
 
 
+async def test_an_exchange_that_refuses_every_market_has_failed(store: Store) -> None:
+    venue = ScriptedVenue()
+    venue.put_into(store, SYMBOLS)
+    for symbol in SYMBOLS:
+        venue.failing[symbol] = [VenueRefused("no such endpoint")] * 9
+    outcome = await _collect(venue, store, _plan())
+    assert isinstance(outcome.error, VenueRefused)
+    assert outcome.counts["failed"] == len(SYMBOLS)
+
+
 async def test_tickers_that_cannot_be_true_are_left_out_and_counted(store: Store) -> None:
     venue = ScriptedVenue()
     venue.put_into(store, SYMBOLS)
