@@ -1,11 +1,6 @@
 """The names under which things are cached; each begins with the store they come from."""
 
 
-def current_key(store_id: str) -> str:
-    """The current manifest of a store."""
-    return f"dantaro:{store_id}:current"
-
-
 def part_key(store_id: str, sha256: str) -> str:
     """The compressed body of the part whose content has this SHA-256."""
     return f"dantaro:{store_id}:part:{sha256}"

@@ -2,13 +2,12 @@
 
 from collections import Counter
 
-import orjson
 import structlog
 
 from dantaro import __version__
 from dantaro.analysis.parameters import Parameters
 from dantaro.cache import Cache
-from dantaro.cache.keys import current_key, generation_channel, part_key
+from dantaro.cache.keys import generation_channel, part_key
 from dantaro.errors import CacheUnavailable
 from dantaro.market.documents import EncodedDocument, encode
 from dantaro.market.results import PartKind
@@ -103,11 +102,6 @@ def _fill_cache(
         for document in encoded:
             key = part_key(name, document.sha256)
             cache.set(key, document.body, ttl_seconds=_CACHE_SECONDS)
-        current = {
-            "generation": manifest.generation,
-            "parts": {kind.value: ref.sha256 for kind, ref in manifest.parts.items()},
-        }
-        cache.set(current_key(name), orjson.dumps(current), ttl_seconds=_CACHE_SECONDS)
         cache.notify(generation_channel(name), str(manifest.generation).encode())
     except CacheUnavailable as error:
         log.warning("cache_not_filled", generation=manifest.generation, error=str(error))

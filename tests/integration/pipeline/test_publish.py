@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from dantaro.analysis.parameters import Parameters
-from dantaro.cache.keys import current_key, generation_channel, part_key
+from dantaro.cache.keys import generation_channel, part_key
 from dantaro.cache.memory import MemoryCache
 from dantaro.errors import CacheUnavailable, StaleWriter
 from dantaro.market.documents import Document, decode, document
@@ -130,7 +130,6 @@ def test_the_cache_holds_what_was_published_and_listeners_are_told(store: Store)
         body = cache.get(part_key(store_id(store), ref.sha256))
         assert body is not None
         assert decode(kind, ref.schema_version, body).kind is kind
-    assert cache.get(current_key(store_id(store))) is not None
     assert heard == [b"1"]
 
 

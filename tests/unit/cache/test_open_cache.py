@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from dantaro.cache import open_cache
-from dantaro.cache.keys import current_key, generation_channel, part_key
+from dantaro.cache.keys import generation_channel, part_key
 from dantaro.errors import ConfigurationError
 
 
@@ -32,9 +32,9 @@ def test_another_url_is_refused(url: str) -> None:
 
 
 def test_names_of_different_stores_and_things_never_meet() -> None:
-    names = [
-        make(store) for store in ("one", "two") for make in (current_key, generation_channel)
-    ] + [part_key(store, "ab12") for store in ("one", "two")]
+    stores = ("one", "two")
+    names = [generation_channel(store) for store in stores]
+    names += [part_key(store, digest) for store in stores for digest in ("ab12", "ab13")]
     assert len(set(names)) == len(names)
 
 
