@@ -36,6 +36,7 @@ TABLES: Mapping[PartKind, Mapping[str, type]] = {
     PartKind.EXCLUSIONS: {"exclusions": results.Exclusion},
     PartKind.PREMIUM: {"premium": results.Premium},
     PartKind.PRICES: {"prices": results.Price},
+    PartKind.TRACK_RECORD: {"records": results.Record},
 }
 
 

@@ -23,6 +23,7 @@ class PartKind(StrEnum):
     EXCLUSIONS = "exclusions"
     PREMIUM = "premium"
     PRICES = "prices"
+    TRACK_RECORD = "track_record"
 
 
 class Strength(StrEnum):
@@ -267,3 +268,44 @@ class Price:
     turnover_24h: float | None
     at_ms: int
     source: str = "ticker"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Table `records` of TRACK_RECORD: one figure that was measured of one class of results.
+
+    Attributes:
+        source: `live`, from published generations alone, or `backtest`, from recorded candles.
+        subject: `recommendations` or `levels`.
+        measure: what was measured: `rank_ic`, `hit_rate`, `excess_return`, `net_excess_return`,
+            `turnover`, `sharpe`, `max_drawdown`, `hold_rate`, `hold_minus_placebo`, `brier_skill` or
+            `calibration_error`. Returns and rates are fractions.
+        horizon_days: how long after the publication the outcome was taken.
+        data: the ranked set (live), or the name of the recording (backtest).
+        group, name: the class that was measured, such as `strength` and `BUY`; `all` and `all` for
+            everything.
+        value, low, high: the figure and its 95 % interval.
+        t_stat: the figure over its standard error, of Newey and West where outcomes overlap.
+        n: observations; `days` the days they fall on.
+        from_ms, until_ms: the span of the publications that were measured.
+        beats_baselines: whether the class did better than its baselines by more than chance; None
+            where the measure is not held against any.
+    """
+
+    source: str
+    subject: str
+    measure: str
+    horizon_days: int
+    data: str
+    group: str
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    t_stat: float | None
+    n: int
+    days: int
+    from_ms: int
+    until_ms: int
+    beats_baselines: bool | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)

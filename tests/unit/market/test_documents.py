@@ -50,6 +50,7 @@ def value_of(hint: Any) -> st.SearchStrategy[Any]:
     simple = {
         str: texts,
         float: numbers,
+        bool: st.booleans(),
         int: st.integers(-(2**62), 2**62),
         type(None): st.none(),
     }
