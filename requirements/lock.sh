@@ -7,4 +7,5 @@ lock() {
         --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 }
 lock --group build --output-file requirements/runtime.txt
-lock --group build --group dev --output-file requirements/dev.txt
+lock --group build --extra research --output-file requirements/research.txt
+lock --group build --group dev --extra research --output-file requirements/dev.txt

@@ -10,6 +10,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 def _declared() -> set[str]:
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     listed = list(project["project"]["dependencies"])
+    for extra in project["project"]["optional-dependencies"].values():
+        listed += extra
     for group in project["dependency-groups"].values():
         listed += [item for item in group if isinstance(item, str)]
     return {re.split(r"[\[<>=;!~ ]", item, maxsplit=1)[0] for item in listed}

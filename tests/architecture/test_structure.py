@@ -80,3 +80,23 @@ def test_every_make_target_is_explained() -> None:
     phony = next(line for line in lines if line.startswith(".PHONY:")).split()[1:]
     explained = {line.split(":")[0] for line in lines if "## " in line and line[0].isalpha()}
     assert set(phony) - {"setup", "setup-dev"} <= explained
+
+
+_HEAVY = {"lightgbm", "matplotlib", "pandas", "plotly", "polars", "scipy", "sklearn", "statsmodels"}
+_LOAD = "import sys, importlib; [importlib.import_module(name) for name in sys.argv[1:]]; print(*sys.modules)"
+
+
+@pytest.mark.parametrize("room", ["worker", "api", "app", "pipeline", "analysis"])
+def test_the_server_loads_no_library_of_the_research_extra(room: str) -> None:
+    names = [name for name in _MODULES if name.split(".")[1:2] == [room]]
+    assert names
+    outcome = subprocess.run(
+        [sys.executable, "-c", _LOAD, *names],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    loaded = {name.partition(".")[0] for name in outcome.stdout.split()}
+    assert loaded & _HEAVY == set()
+    assert "dantaro.research" not in outcome.stdout.split()

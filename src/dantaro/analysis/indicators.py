@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from math import isqrt
 
 import numpy as np
-import talib
 
 from dantaro.analysis.panel import FloatArray, IntArray, Panel
+from dantaro.analysis.ta_lib import talib
 from dantaro.analysis.windows import (
     highest,
     linear_mean,
