@@ -8,7 +8,8 @@
     |   |-- ClockMismatch           the venue's clock is behind what the store already holds
     |   |-- SchemaMismatch          the database schema is not this version's
     |   |-- SqliteTooOld            the SQLite library cannot be trusted with two processes
-    |   `-- RecordingInvalid        a recorded data file is missing, torn or of another schema
+    |   |-- RecordingInvalid        a recorded data file is missing, torn or of another schema
+    |   `-- ModelInvalid            a model file is torn, altered, or made for other features
     |-- RetryLater                  the same call may succeed later
     |   |-- VenueUnavailable        network error, timeout, HTTP 5xx
     |   |-- VenueRateLimited        HTTP 429/418; carries retry_after_seconds
@@ -18,7 +19,8 @@
     |   |-- VenueRefused            HTTP 4xx, unknown market, unsupported timeframe
     |   |-- VenueAnswerInvalid      undecodable, oversized, redirected or ill-shaped answer
     |   |-- StaleWriter             a newer lease holder or newer data exists; the write is refused
-    |   `-- DocumentInvalid         a stored document is torn or of an unknown schema version
+    |   |-- DocumentInvalid         a stored document is torn or of an unknown schema version
+    |   `-- NotMeasurable           figures do not fit together, or a measure is asked for the impossible
     `-- RequestError                the API caller's mistake
         |-- InvalidRequest          a parameter is out of range or unparsable
         |-- Unauthorized            no key, or not a valid one
@@ -83,6 +85,10 @@ class RecordingInvalid(ConfigurationError):
     """A recorded data file is missing, torn or does not follow the expected schema."""
 
 
+class ModelInvalid(ConfigurationError):
+    """A file of a fitted model cannot be trusted; the message says what is wrong and how to make one."""
+
+
 class RetryLater(DantaroError):
     """The same call may succeed later."""
 
@@ -125,6 +131,10 @@ class StaleWriter(GiveUp):
 
 class DocumentInvalid(GiveUp):
     """A stored document is torn or of a schema version that this code does not read."""
+
+
+class NotMeasurable(GiveUp):
+    """What was to be measured does not fit together, or a measure's parameter is out of range."""
 
 
 class RequestError(DantaroError):
