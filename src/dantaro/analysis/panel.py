@@ -26,7 +26,7 @@ of NaN.
 Outages are recognised from all series given, also those of markets that are not in the panel.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -41,6 +41,7 @@ IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
 _FIGURES = ("open", "high", "low", "close", "volume")
+_BLOCK_ROWS = 128  # worked on at a time, so that what is temporary stays small and in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,33 +141,29 @@ def build_panel(
     last_ms = timeframe.last_closed(now_ms=now_ms)
     first_ms = last_ms - (candles - 1) * step
     grid = np.arange(first_ms, last_ms + step, step, dtype=np.int64)
-    known = _known_slots(series, grid, timeframe)
+    placed = {
+        key: _place(key, found.opened_at_ms, grid, timeframe) for key, found in series.items()
+    }
+    known = _known_slots(placed, candles)
     alive = np.logical_or.reduce(list(known.values())) if known else np.zeros(candles, dtype=bool)
     opened_at_ms = _common_axis(grid, alive)
     exchanges = {market.exchange for market in markets}
     axes = {name: _own_axis(grid, known.get(name), opened_at_ms, step) for name in exchanges}
+    column_of = {name: np.searchsorted(axis, grid) for name, axis in axes.items()}
 
     values = np.full((5, len(markets), opened_at_ms.size), np.nan)
     listed = np.zeros(len(markets), dtype=np.int64)
     last_recorded = np.full(len(markets), -1, dtype=np.int64)
     for row, market in enumerate(markets):
-        candles_of = series.get(market.key)
-        if candles_of is None:
+        found, place = series.get(market.key), placed.get(market.key)
+        if found is None or place is None or place.part.stop == 0:
             continue
-        closed = candles_of.opened_at_ms[candles_of.opened_at_ms <= last_ms]
-        if closed.size == 0:
-            continue
-        listed[row] = (last_ms - int(closed[0])) // step + 1
-        last_recorded[row] = closed[-1]
-        inside = slice(int(np.searchsorted(closed, first_ms)), closed.size)
-        places = np.searchsorted(axes[market.exchange], closed[inside])
+        listed[row] = (last_ms - int(found.opened_at_ms[0])) // step + 1
+        last_recorded[row] = found.opened_at_ms[place.part.stop - 1]
+        columns = place.columns(column_of[market.exchange])
         for target, name in zip(values, _FIGURES, strict=True):
-            target[row, places] = getattr(candles_of, name)[inside]
-    recorded = ~np.isnan(values[3])
-    columns = np.arange(opened_at_ms.size, dtype=np.int32)
-    newest = np.maximum.accumulate(np.where(recorded, columns, np.int32(-1)), axis=1)
-    start, truncated = _starts(recorded, newest, last_recorded < last_ms - limit * step, limit)
-    _fill(values, recorded, newest, start)
+            target[row, columns] = getattr(found, name)[place.part]
+    recorded, start, truncated = _mend(values, last_recorded < last_ms - limit * step, limit)
     return _panel(
         markets,
         timeframe,
@@ -208,7 +205,20 @@ def aggregate(panel: Panel, timeframe: Timeframe) -> Panel:
 
 def select(panel: Panel, keep: BoolArray) -> Panel:
     """The rows where `keep` (bool[M]) is True, in the same columns."""
+    return _rows(panel, np.flatnonzero(keep))
+
+
+def blocks(panel: Panel, keep: BoolArray) -> Iterator[Panel]:
+    """The rows where `keep` (bool[M]) is True, some at a time and in order.
+
+    For work on each row alone: a copy of all of them would double the panel's memory.
+    """
     rows = np.flatnonzero(keep)
+    for rows_of in _row_blocks(rows.size):
+        yield _rows(panel, rows[rows_of])
+
+
+def _rows(panel: Panel, rows: IntArray) -> Panel:
     return replace(
         panel,
         markets=tuple(panel.markets[row] for row in rows),
@@ -226,19 +236,43 @@ def select(panel: Panel, keep: BoolArray) -> Panel:
     )
 
 
-def _known_slots(
-    series: Mapping[str, Series], grid: IntArray, timeframe: Timeframe
-) -> dict[str, BoolArray]:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a series lies in the grid: its `part` within, and the slots of that; a slice of slots where
+    none is missing, as arrays take that much faster.
+    """
+
+    part: slice
+    slots: slice | IntArray
+
+    def columns(self, column_of: IntArray) -> slice | IntArray:
+        """Its columns, when `column_of` (int64[slots]) has the column of each slot that is known."""
+        if not isinstance(self.slots, slice):
+            return column_of[self.slots]
+        length = self.slots.stop - self.slots.start
+        first = int(column_of[self.slots.start]) if length else 0
+        return slice(first, first + length)
+
+
+def _place(key: str, times: IntArray, grid: IntArray, timeframe: Timeframe) -> _Place:
+    step = timeframe.milliseconds
+    part = slice(*np.searchsorted(times, (grid[0], grid[-1] + 1)).tolist())
+    since_first = times[part] - grid[0]
+    if (np.diff(since_first) == step).all() and not (since_first[:1] % step).any():
+        first = int(since_first[0]) // step if since_first.size else 0
+        return _Place(part, slice(first, first + since_first.size))
+    slots, beside = np.divmod(since_first, step)
+    if beside.any():
+        raise ValueError(f"{key}: its candles are not aligned on {timeframe}")
+    return _Place(part, slots)
+
+
+def _known_slots(placed: Mapping[str, _Place], count: int) -> dict[str, BoolArray]:
     """For each exchange, the slots of the grid in which one of its markets has a candle."""
     known: dict[str, BoolArray] = {}
-    for key, candles_of in series.items():
-        times = candles_of.opened_at_ms
-        inside = times[slice(*np.searchsorted(times, (grid[0], grid[-1] + 1)))]
-        places, beside = np.divmod(inside - grid[0], timeframe.milliseconds)
-        if beside.any():
-            raise ValueError(f"{key}: its candles are not aligned on {timeframe}")
+    for key, place in placed.items():
         exchange = key.partition(":")[0]
-        known.setdefault(exchange, np.zeros(grid.size, dtype=bool))[places] = True
+        known.setdefault(exchange, np.zeros(count, dtype=bool))[place.slots] = True
     return known
 
 
@@ -262,6 +296,31 @@ def _own_axis(
     times = grid[known]
     lead = opened_at_ms.size - times.size  # not negative: the common axis holds all of them
     return np.concatenate((times[0] + step * np.arange(-lead, 0, dtype=np.int64), times))
+
+
+def _mend(
+    values: FloatArray, stale: BoolArray, limit: int
+) -> tuple[BoolArray, IntArray, BoolArray]:
+    """Fill and cut each row by the rules, in place; where it was recorded, where it starts, and
+    whether it was cut.
+    """
+    _, rows, columns = values.shape
+    recorded = np.empty((rows, columns), dtype=bool)
+    start = np.empty(rows, dtype=np.int64)
+    truncated = np.empty(rows, dtype=bool)
+    for rows_of in _row_blocks(rows):
+        block, found = values[:, rows_of], recorded[rows_of]
+        np.logical_not(np.isnan(block[3]), out=found)
+        newest = np.maximum.accumulate(
+            np.where(found, np.arange(columns, dtype=np.int32), np.int32(-1)), axis=1
+        )
+        start[rows_of], truncated[rows_of] = _starts(found, newest, stale[rows_of], limit)
+        _fill(block, found, newest, start[rows_of])
+    return recorded, start, truncated
+
+
+def _row_blocks(rows: int) -> Iterator[slice]:
+    return (slice(begin, begin + _BLOCK_ROWS) for begin in range(0, rows, _BLOCK_ROWS))
 
 
 def _starts(
@@ -349,7 +408,8 @@ def _resample(panel: Panel, timeframe: Timeframe, *, aligned: bool, periods: int
             continue
         axes[name] = _period_axis(bounds, columns, long)
         members = np.flatnonzero(names == name)
-        _join(panel, members, bounds, values=values, recorded=recorded, start=start)
+        for rows_of in _row_blocks(members.size):
+            _join(panel, members[rows_of], bounds, values=values, recorded=recorded, start=start)
     return _panel(
         panel.markets,
         timeframe,
@@ -423,10 +483,10 @@ def _join(
     )
     used = slice(0, periods.end)
     joined = (
-        panel.open[members][:, periods.first],
+        panel.open[members[:, None], periods.first],
         np.maximum.reduceat(panel.high[members, used], periods.first, axis=1),
         np.minimum.reduceat(panel.low[members, used], periods.first, axis=1),
-        panel.close[members][:, ends - 1],
+        panel.close[members[:, None], ends - 1],
         np.add.reduceat(panel.volume[members, used], periods.first, axis=1),
     )
     for target, source in zip(values, joined, strict=True):
