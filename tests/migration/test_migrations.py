@@ -17,12 +17,16 @@ from sqlalchemy import inspect, text
 import dantaro.storage
 from dantaro.errors import SchemaMismatch
 from dantaro.market.candles import Candle
-from dantaro.market.markets import Market
-from dantaro.market.timeframes import HOUR_MS, HOURLY
-from dantaro.storage import facts
+from dantaro.market.documents import EncodedDocument
+from dantaro.market.markets import Market, Origin
+from dantaro.market.results import PartKind
+from dantaro.market.timeframes import DAY_MS, HOUR_MS, HOURLY
+from dantaro.storage import facts, generations
 from dantaro.storage.candles import read_candles, upsert_candles
 from dantaro.storage.catalogue import save_markets, stored_markets
 from dantaro.storage.engine import Store, open_store
+from dantaro.storage.facts import fix_origin
+from dantaro.storage.outcomes import due_outcomes
 from dantaro.storage.schema import REVISION, downgrade, migrate, require_schema
 from dantaro.storage.tables import metadata
 
@@ -121,9 +125,51 @@ def test_migrating_again_changes_nothing(empty: Store) -> None:
     assert read_candles(empty, 1, HOURLY, limit=9999) == tuple(CANDLES)
 
 
+def test_a_store_of_the_first_schema_keeps_its_data_up_and_down_again(empty: Store) -> None:
+    migrate(empty, "0001")
+    with pytest.raises(SchemaMismatch, match="has schema 0001"):
+        require_schema(empty)
+    save_markets(empty, "upbit", [Market("upbit", "BTC/KRW", "BTC", "KRW", "KRW-BTC")], at_ms=1)
+    market_id = stored_markets(empty)[0].id
+    upsert_candles(empty, market_id, HOURLY, CANDLES)
+    fix_origin(empty, Origin.LIVE)
+    published = publish_one(empty)
+    first = schema(empty)
+    migrate(empty)
+    require_schema(empty)
+    assert read_candles(empty, market_id, HOURLY, limit=9999) == tuple(CANDLES)
+    assert generations.current_manifest(empty) == published
+    found = due_outcomes(empty, now_ms=9 * DAY_MS, limit=9)
+    assert [(due.part_id, due.horizon_days) for due in found] == [
+        (published.parts[PartKind.RECOMMENDATIONS].id, days) for days in (1, 3, 7)
+    ]
+    downgrade(empty, "0001")
+    assert schema(empty) == first
+    assert generations.current_manifest(empty) == published
+    assert read_candles(empty, market_id, HOURLY, limit=9999) == tuple(CANDLES)
+
+
+def publish_one(store: Store) -> generations.Manifest:
+    document = EncodedDocument(PartKind.RECOMMENDATIONS, 1, "0" * 64, b"frozen")
+    publication = generations.Publication(
+        documents=(document,),
+        analysed_at_ms=1000,
+        data_as_of_ms=900,
+        stale_after_ms=2000,
+        status="complete",
+        code_version="1.0",
+        parameters={},
+        inputs={"upbit": 900},
+    )
+    return generations.publish(store, publication, lease=None, now_ms=lambda: 1000).manifest
+
+
 @pytest.mark.parametrize(
     ("revision", "message"),
-    [("0000", "needs 0001: run `dantaro migrate`"), ("9999", "newer than this version's 0001")],
+    [
+        ("0000", f"needs {REVISION}: run `dantaro migrate`"),
+        ("9999", f"newer than this version's {REVISION}"),
+    ],
 )
 def test_another_schema_is_refused_with_the_command_that_mends_it(
     empty: Store, revision: str, message: str

@@ -8,7 +8,7 @@ rows gives the same bytes, so a document's SHA-256 tells whether anything change
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cache
@@ -85,12 +85,47 @@ def encode(content: Document) -> EncodedDocument:
     Raises:
         DocumentInvalid: a figure is NaN or infinite (it must be None with a reason).
     """
+    row_types = TABLES[content.kind]
+    sha256, body = pack_tables(
+        {name: (row_types[name], rows) for name, rows in content.tables.items()},
+        named=content.kind,
+    )
+    return EncodedDocument(content.kind, SCHEMA_VERSION, sha256, body)
+
+
+def pack_tables(
+    tables: Mapping[str, tuple[type, Sequence[object]]], *, named: str
+) -> tuple[str, bytes]:
+    """Tables of frozen rows, by name with their row type, packed as those of a document are: the
+    SHA-256 of the plain content (hex), and the bytes. `named` is what an error calls them.
+
+    Raises:
+        DocumentInvalid: a figure is NaN or infinite.
+    """
     plain = orjson.dumps(
-        {name: _columns(content, name, rows) for name, rows in content.tables.items()},
+        {
+            table: _columns(row_type, rows, named=f"{named}.{table}")
+            for table, (row_type, rows) in tables.items()
+        },
         option=orjson.OPT_SORT_KEYS,
     )
     body = zstandard.ZstdCompressor(level=9).compress(plain)
-    return EncodedDocument(content.kind, SCHEMA_VERSION, hashlib.sha256(plain).hexdigest(), body)
+    return hashlib.sha256(plain).hexdigest(), body
+
+
+def unpack_tables(
+    row_types: Mapping[str, type], body: bytes, *, named: str
+) -> Mapping[str, tuple[object, ...]]:
+    """What `pack_tables` packed, by name.
+
+    Raises:
+        DocumentInvalid: the bytes are torn, or a table or column is missing.
+    """
+    columns = _unpacked(row_types, body, named=named)
+    try:
+        return {name: _rows(row_type, columns[name]) for name, row_type in row_types.items()}
+    except (KeyError, ValueError, TypeError) as error:
+        raise DocumentInvalid(f"{named} document cannot be read: {error}") from error
 
 
 def decode(kind: PartKind, schema_version: int, body: bytes) -> Document:
@@ -118,13 +153,17 @@ def decode_columns(kind: PartKind, schema_version: int, body: bytes) -> dict[str
         raise DocumentInvalid(
             f"{kind} document has schema {schema_version}; this reads {SCHEMA_VERSION}"
         )
+    return _unpacked(TABLES[kind], body, named=kind)
+
+
+def _unpacked(tables: Iterable[str], body: bytes, *, named: str) -> dict[str, Columns]:
     try:
         plain = zstandard.ZstdDecompressor().decompress(body)
         # Not orjson: half as long for a large part, but some 20 MB of working memory on top.
         loaded = json.loads(plain, parse_constant=_refuse_constant)
-        return {name: loaded[name] for name in TABLES[kind]}
+        return {name: loaded[name] for name in tables}
     except (zstandard.ZstdError, KeyError, ValueError, TypeError) as error:
-        raise DocumentInvalid(f"{kind} document cannot be read: {error}") from error
+        raise DocumentInvalid(f"{named} document cannot be read: {error}") from error
 
 
 def _refuse_constant(name: str) -> float:
@@ -143,15 +182,12 @@ def rows_of(kind: PartKind, table: str, columns: Columns) -> tuple[object, ...]:
         raise DocumentInvalid(f"{kind}.{table} cannot be read: {error}") from error
 
 
-def _columns(content: Document, table: str, rows: tuple[object, ...]) -> dict[str, list[object]]:
-    row_type = TABLES[content.kind][table]
+def _columns(row_type: type, rows: Sequence[object], *, named: str) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {}
     for name in _converters(row_type):
         column = columns[name] = [getattr(row, name) for row in rows]
         if not all(map(_is_finite, column)):
-            raise DocumentInvalid(
-                f"{content.kind}.{table}.{name} holds a number that is not finite"
-            )
+            raise DocumentInvalid(f"{named}.{name} holds a number that is not finite")
     return columns
 
 

@@ -19,7 +19,7 @@ from dantaro.storage.facts import store_id
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration. Known here so that a starting API need not load Alembic (0.3 s)."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -221,6 +221,77 @@ current_generation = _table(
     CheckConstraint("id = 1", name="one_row"),
 )
 
+# What became of a frozen part after a horizon: scored once, or found to be beyond scoring.
+outcomes = _table(
+    "outcomes",
+    Column("id", _Big, primary_key=True),
+    Column("part_id", _Big, ForeignKey("parts.id"), nullable=False),
+    Column("horizon_days", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("published_at_ms", _Big, nullable=False),
+    Column("exit_at_ms", _Big, nullable=False),
+    Column("scored_at_ms", _Big, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("counts", Text, nullable=False),
+    Column("sha256", Text),
+    Column("body", LargeBinary),
+    UniqueConstraint("part_id", "horizon_days"),
+    Index(None, "kind", "horizon_days", "published_at_ms"),
+    sqlite_autoincrement=True,
+)
+
+# One measure of one class: what the days of `outcome_days` are of.
+outcome_series = _table(
+    "outcome_series",
+    Column("id", Integer, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("horizon_days", Integer, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("measure", Text, nullable=False),
+    Column("group", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    UniqueConstraint("subject", "horizon_days", "data", "measure", "group", "name"),
+)
+
+outcome_days = _table(
+    "outcome_days",
+    Column(
+        "series_id",
+        Integer,
+        ForeignKey("outcome_series.id"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("parts", Integer, nullable=False),
+    Column("n", _Big, nullable=False),
+    Column("total", _Real, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Touches that were counted, so that the same one of a later part is not counted again.
+level_touches = _table(
+    "level_touches",
+    Column("horizon_days", Integer, primary_key=True, autoincrement=False),
+    Column("touched_at_ms", _Big, primary_key=True, autoincrement=False),
+    Column("market_id", Integer, primary_key=True, autoincrement=False),
+    Column("side", Text, primary_key=True),
+    Column("placebo", _Flag, primary_key=True, autoincrement=False),
+    Column("zone_low", _Real, primary_key=True, autoincrement=False),
+    Column("zone_high", _Real, nullable=False),
+    Column("recorded_at_ms", _Big, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Markets whose candles are wanted for their outcomes, whether they are still in the universe or not.
+followed_markets = _table(
+    "followed_markets",
+    Column("market_id", Integer, ForeignKey("markets.id"), primary_key=True, autoincrement=False),
+    Column("until_ms", _Big, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 job_runs = _table(
     "job_runs",
     Column("id", _Big, primary_key=True),
