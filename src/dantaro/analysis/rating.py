@@ -5,7 +5,6 @@ measurements in the documentation). Rules: `dantaro.analysis.votes`.
 """
 
 from collections.abc import Iterator, Mapping
-from math import isnan
 from typing import NamedTuple
 
 import numpy as np
@@ -13,10 +12,12 @@ import numpy as np
 from dantaro.analysis import indicators as ind
 from dantaro.analysis import votes as rule
 from dantaro.analysis.panel import FloatArray, IntArray, Panel
+from dantaro.analysis.rows import float_rows, int_rows
 from dantaro.analysis.windows import newest
 from dantaro.market.results import Rating, RatingLabel
 
 _PERIODS = (10, 20, 30, 50, 100, 200)
+_TREND = 50  # the period of the EMA that says which way the market goes
 _DRAWN_AHEAD = 26  # candles by which a chart draws the Ichimoku spans ahead
 
 MOVING_AVERAGES: tuple[str, ...] = (
@@ -62,25 +63,33 @@ def ratings(panel: Panel) -> tuple[Rating, ...]:
         values.update({name: array[:, 0] for name, array in vote.values.items()})
     averages = _mean([votes[name] for name in MOVING_AVERAGES])
     oscillators = _mean([votes[name] for name in OSCILLATORS])
-    total = np.round(_mean([averages, oscillators]), 12)
-    vote_rows = _rows({name: votes[name] for name in (*MOVING_AVERAGES, *OSCILLATORS)})
-    value_rows = _rows(values)
-    as_of_ms = panel.as_of_ms
+    means = {
+        "rating": np.round(_mean([averages, oscillators]), 12),
+        "moving_averages": averages,
+        "oscillators": oscillators,
+    }
+    votes = {name: votes[name] for name in (*MOVING_AVERAGES, *OSCILLATORS)}
+    rows = zip(
+        panel.markets,
+        panel.as_of_ms.tolist(),
+        float_rows(means),
+        int_rows(votes),
+        float_rows(values),
+        strict=True,
+    )
     return tuple(
         Rating(
             exchange=market.exchange,
             symbol=market.symbol,
             timeframe=panel.timeframe.name,
-            data_as_of_ms=int(as_of_ms[row]),
-            rating=_figure(total[row]),
-            label=None if np.isnan(total[row]) else label(float(total[row])),
-            moving_averages=_figure(averages[row]),
-            oscillators=_figure(oscillators[row]),
-            votes={n: None if v is None else int(v) for n, v in vote_rows[row].items()},
-            values=value_rows[row],
+            data_as_of_ms=as_of_ms,
+            label=None if (rating := mean["rating"]) is None else label(rating),
+            votes=vote,
+            values=value,
+            **mean,
         )
-        for row, market in enumerate(panel.markets)
-        if panel.start[row] < panel.opened_at_ms.size
+        for market, as_of_ms, mean, vote, value in rows
+        if as_of_ms >= 0
     )
 
 
@@ -89,6 +98,13 @@ def rating_series(panel: Panel) -> FloatArray:
 
     Its last column is what `ratings` gives.
     """
+    return np.round(_mean(list(group_series(panel))), 12)
+
+
+def group_series(panel: Panel) -> tuple[FloatArray, FloatArray]:
+    """The means of the moving averages' and of the oscillators' votes at every candle, float64[M, C]
+    each, NaN where no vote has data.
+    """
     shape = panel.close.shape
     sums = {group: np.zeros(shape) for group in (MOVING_AVERAGES, OSCILLATORS)}
     counts = {group: np.zeros(shape, dtype=np.int64) for group in sums}
@@ -96,7 +112,8 @@ def rating_series(panel: Panel) -> FloatArray:
         group = MOVING_AVERAGES if vote.name in MOVING_AVERAGES else OSCILLATORS
         sums[group] += np.nan_to_num(vote.votes)
         counts[group] += ~np.isnan(vote.votes)
-    return np.round(_mean([_divide(sums[group], counts[group]) for group in sums]), 12)
+    averages, oscillators = (_divide(sums[group], counts[group]) for group in sums)
+    return averages, oscillators
 
 
 def label(rating: float) -> RatingLabel:
@@ -112,16 +129,19 @@ def label(rating: float) -> RatingLabel:
 
 def _each_vote(panel: Panel, width: int) -> Iterator[_Vote]:
     """All votes over the last `width` columns, one at a time so that few arrays live at once."""
-    yield from _moving_average_votes(panel, width)
-    yield from _oscillator_votes(panel, width)
-    yield from _trend_votes(panel, width)
-
-
-def _moving_average_votes(panel: Panel, width: int) -> Iterator[_Vote]:
     close = newest(panel.close, width)
+    trend = ind.ema(panel, _TREND, last=width)
+    yield from _moving_average_votes(panel, close, trend)
+    yield from _oscillator_votes(panel, close)
+    yield from _trend_votes(panel, close, trend)
+
+
+def _moving_average_votes(panel: Panel, close: FloatArray, trend: FloatArray) -> Iterator[_Vote]:
+    width = close.shape[1]
     for period in _PERIODS:
         yield _average_vote(f"sma_{period}", ind.sma(panel, period, last=width), close)
-        yield _average_vote(f"ema_{period}", ind.ema(panel, period, last=width), close)
+        average = trend if period == _TREND else ind.ema(panel, period, last=width)
+        yield _average_vote(f"ema_{period}", average, close)
     yield _average_vote("hull_9", ind.hull(panel, last=width), close)
     yield _average_vote("vwma_20", ind.vwma(panel, last=width), close)
     lines = ind.ichimoku(panel, last=width + _DRAWN_AHEAD)
@@ -143,11 +163,9 @@ def _average_vote(name: str, average: FloatArray, close: FloatArray) -> _Vote:
     return _Vote(name, rule.average_vote(average, close), {name: average})
 
 
-def _oscillator_votes(panel: Panel, width: int) -> Iterator[_Vote]:
-    close = newest(panel.close, width)
+def _oscillator_votes(panel: Panel, close: FloatArray) -> Iterator[_Vote]:
+    width = close.shape[1]
     two = width + 1
-    rsi, rsi_1 = _with_previous(ind.rsi(panel, last=two), width)
-    yield _Vote("rsi", rule.rsi_vote(rsi, rsi_1), {"rsi": rsi})
     k, d = ind.stochastic(panel, last=width)
     yield _Vote("stochastic", rule.stochastic_vote(k, d), {"stochastic_k": k, "stochastic_d": d})
     cci, cci_1 = _with_previous(ind.cci(panel, last=two), width)
@@ -173,11 +191,13 @@ def _oscillator_votes(panel: Panel, width: int) -> Iterator[_Vote]:
     yield _Vote("ultimate", rule.ultimate_vote(ultimate), {"ultimate": ultimate})
 
 
-def _trend_votes(panel: Panel, width: int) -> Iterator[_Vote]:
-    """The two oscillators whose rules ask for the trend, the close against its EMA 50."""
-    close = newest(panel.close, width)
-    trend = ind.ema(panel, 50, last=width)
-    k, d = ind.stochastic_rsi(panel, last=width)
+def _trend_votes(panel: Panel, close: FloatArray, trend: FloatArray) -> Iterator[_Vote]:
+    """The RSI, and the two oscillators whose rules ask for the trend, the close against its EMA 50."""
+    width = close.shape[1]
+    strength = ind.rsi(panel, last=width + ind.STOCHASTIC_RSI_MEMORY)
+    rsi, rsi_1 = _with_previous(strength, width)
+    yield _Vote("rsi", rule.rsi_vote(rsi, rsi_1), {"rsi": rsi})
+    k, d = ind.stochastic_of_rsi(strength, last=width)
     yield _Vote(
         "stochastic_rsi",
         rule.stochastic_rsi_vote(k, d, close, trend),
@@ -209,16 +229,3 @@ def _divide(sums: FloatArray, counts: IntArray) -> FloatArray:
     means = np.full(sums.shape, np.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
     return means
-
-
-def _rows(columns: Mapping[str, FloatArray]) -> list[dict[str, float | None]]:
-    """One mapping per market, NaN as None."""
-    table = np.stack(list(columns.values()), axis=1)
-    return [
-        {name: None if isnan(value) else value for name, value in zip(columns, row, strict=True)}
-        for row in table.tolist()
-    ]
-
-
-def _figure(value: np.float64) -> float | None:
-    return None if np.isnan(value) else float(value)
