@@ -12,12 +12,12 @@ ones from 0.8 on; tests hold ours against them). Seeds are TA-Lib's: an exponent
 as the mean of its first period.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import isqrt
 
 import numpy as np
 
-from dantaro.analysis.panel import FloatArray, IntArray, Panel
+from dantaro.analysis.panel import FloatArray, Panel
 from dantaro.analysis.ta_lib import talib
 from dantaro.analysis.windows import (
     highest,
@@ -28,6 +28,10 @@ from dantaro.analysis.windows import (
     weighted_sum,
 )
 
+STOCHASTIC_RSI_MEMORY = 17
+"""RSI values before the newest that its stochastic needs: 13 for the range and 2 for each mean."""
+
+_RANGE = ("high", "low", "close")
 _RSI_NOISE = 1e-9  # two RSI values (0..100) closer than this differ by rounding only
 
 
@@ -93,14 +97,12 @@ def rsi(panel: Panel, period: int = 14, *, last: int | None = None) -> FloatArra
     """Relative strength index, 0..100; NaN while the close has never moved."""
     values = _by_row(lambda close: talib.RSI(close, period), panel, ("close",), last=last)
     columns = panel.close.shape[1]
-    if columns == 0:
-        return values
-    rows = np.arange(panel.close.shape[0])
-    first_close = panel.close[rows, np.minimum(panel.start, columns - 1)][:, None]
-    moved = (panel.close != first_close) & (np.arange(columns) >= panel.start[:, None])
-    first_move = np.where(moved.any(axis=1), moved.argmax(axis=1), columns)
-    places = np.arange(columns - values.shape[1], columns)
-    values[places < first_move[:, None]] = np.nan
+    # TA-Lib says 0 while nothing has moved, and also of a market that has only fallen.
+    for row in np.flatnonzero((values == 0.0).any(axis=1)):
+        close = panel.close[row, panel.start[row] :]
+        moved = np.flatnonzero(close != close[0])
+        first_move = int(panel.start[row]) + int(moved[0]) if moved.size else columns
+        values[row, : max(0, first_move - columns + values.shape[1])] = np.nan
     return values
 
 
@@ -114,7 +116,7 @@ def stochastic(panel: Panel, *, last: int | None = None) -> tuple[FloatArray, Fl
             high, low, close, fastk_period=14, slowk_period=3, slowd_period=3
         ),
         panel,
-        ("high", "low", "close"),
+        _RANGE,
         last=last,
         memory=18,
     )
@@ -132,7 +134,14 @@ def stochastic_rsi(panel: Panel, *, last: int | None = None) -> tuple[FloatArray
     The stochastic of 14 RSI(14) values, smoothed by SMA 3 (%K) and again by SMA 3 (%D): T. Chande
     and S. Kroll, 1994, smoothed as in TradingView's `ta` library. NaN where the RSI stood still.
     """
-    strength = rsi(panel, 14, last=None if last is None else last + 17)
+    strength = rsi(panel, 14, last=None if last is None else last + STOCHASTIC_RSI_MEMORY)
+    return stochastic_of_rsi(strength, last=last)
+
+
+def stochastic_of_rsi(
+    strength: FloatArray, *, last: int | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """`stochastic_rsi` of known RSI(14) values `[M, >= last + STOCHASTIC_RSI_MEMORY]`."""
     low = lowest(strength, 14)
     span = highest(strength, 14) - low
     span[span < _RSI_NOISE] = 0.0
@@ -145,7 +154,7 @@ def cci(panel: Panel, period: int = 20, *, last: int | None = None) -> FloatArra
     values = _by_row(
         lambda high, low, close: talib.CCI(high, low, close, period),
         panel,
-        ("high", "low", "close"),
+        _RANGE,
         last=last,
         memory=period,
     )
@@ -157,23 +166,17 @@ def directional_movement(
     panel: Panel, period: int = 14, *, last: int | None = None
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Average directional index, +DI and -DI, each 0..100."""
-    prices = ("high", "low", "close")
-    return (
-        _by_row(
-            lambda high, low, close: talib.ADX(high, low, close, period), panel, prices, last=last
-        ),
-        _by_row(
-            lambda high, low, close: talib.PLUS_DI(high, low, close, period),
-            panel,
-            prices,
-            last=last,
-        ),
-        _by_row(
-            lambda high, low, close: talib.MINUS_DI(high, low, close, period),
-            panel,
-            prices,
-            last=last,
-        ),
+    plus_di, minus_di = (
+        _by_row(lambda high, low, close: side(high, low, close, period), panel, _RANGE, last=last)  # noqa: B023
+        for side in (talib.PLUS_DI, talib.MINUS_DI)
+    )
+    return adx(panel, period, last=last), plus_di, minus_di
+
+
+def adx(panel: Panel, period: int = 14, *, last: int | None = None) -> FloatArray:
+    """Average directional index, 0..100."""
+    return _by_row(
+        lambda high, low, close: talib.ADX(high, low, close, period), panel, _RANGE, last=last
     )
 
 
@@ -204,7 +207,7 @@ def williams_r(panel: Panel, period: int = 14, *, last: int | None = None) -> Fl
     values = _by_row(
         lambda high, low, close: talib.WILLR(high, low, close, period),
         panel,
-        ("high", "low", "close"),
+        _RANGE,
         last=last,
         memory=period,
     )
@@ -226,7 +229,7 @@ def ultimate(panel: Panel, *, last: int | None = None) -> FloatArray:
     values = _by_row(
         lambda high, low, close: talib.ULTOSC(high, low, close, 7, 14, 28),
         panel,
-        ("high", "low", "close"),
+        _RANGE,
         last=last,
         memory=29,
     )
@@ -241,7 +244,7 @@ def atr(panel: Panel, period: int = 14, *, last: int | None = None) -> FloatArra
     return _by_row(
         lambda high, low, close: talib.ATR(high, low, close, period),
         panel,
-        ("high", "low", "close"),
+        _RANGE,
         last=last,
     )
 
@@ -291,7 +294,11 @@ def _by_row(
     memory: int | None = None,
 ) -> FloatArray:
     """`call` on the finite suffix of each row; `memory` candles give one value (None: all)."""
-    (result,) = _each_row(lambda *row: (call(*row),), panel, inputs, 1, last=last, memory=memory)
+    width, rows = _row_inputs(panel, inputs, last, memory)
+    result = np.full((len(panel.markets), width), np.nan)
+    for row, candles in rows:
+        values = call(*candles)[-width:]
+        result[row, width - values.size :] = values
     return result
 
 
@@ -303,34 +310,28 @@ def _by_row_pair(
     last: int | None,
     memory: int | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    first, second = _each_row(call, panel, inputs, 2, last=last, memory=memory)
+    """As `_by_row`, of calls that give two arrays."""
+    width, rows = _row_inputs(panel, inputs, last, memory)
+    first, second = np.full((2, len(panel.markets), width), np.nan)
+    for row, candles in rows:
+        one, other = call(*candles)
+        filled = min(width, one.size)
+        first[row, width - filled :] = one[-filled:]
+        second[row, width - filled :] = other[-filled:]
     return first, second
 
 
-def _each_row(
-    call: Callable[..., Sequence[FloatArray]],
-    panel: Panel,
-    inputs: Sequence[str],
-    outputs: int,
-    *,
-    last: int | None,
-    memory: int | None,
-) -> tuple[FloatArray, ...]:
-    arrays: list[FloatArray] = [getattr(panel, name) for name in inputs]
-    rows, columns = panel.close.shape
+def _row_inputs(
+    panel: Panel, inputs: Sequence[str], last: int | None, memory: int | None
+) -> tuple[int, Iterator[tuple[int, list[FloatArray]]]]:
+    """How many columns are asked for, and each row that is not empty, with what of it is needed."""
+    columns = panel.close.shape[1]
     width = columns if last is None else last
-    results = tuple(np.full((rows, width), np.nan) for _ in range(outputs))
-    begins = _begins(panel.start, columns - width - memory + 1 if memory else 0)
-    for row, begin in enumerate(begins):
-        if begin >= columns:
-            continue
-        filled = min(width, columns - begin)
-        for result, values in zip(
-            results, call(*(array[row, begin:] for array in arrays)), strict=True
-        ):
-            result[row, width - filled :] = values[-filled:]
-    return results
-
-
-def _begins(start: IntArray, needed_from: int) -> list[int]:
-    return [int(begin) for begin in np.maximum(start, needed_from)]
+    begins = np.maximum(panel.start, columns - width - memory + 1 if memory else 0).tolist()
+    arrays: list[FloatArray] = [getattr(panel, name) for name in inputs]
+    rows = (
+        (row, [array[row, begin:] for array in arrays])
+        for row, begin in enumerate(begins)
+        if begin < columns
+    )
+    return width, rows

@@ -3,14 +3,14 @@
 The panels depend on candles alone, so that one set of them can serve many passes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from dantaro.analysis import anomalies as anomaly
 from dantaro.analysis.anomalies import Anomaly
-from dantaro.analysis.panel import Panel, Series, aggregate, build_panel, rolling_days
+from dantaro.analysis.panel import Panel, Series, aggregate, build_panel, rolling_days, select
 from dantaro.analysis.parameters import Parameters
 from dantaro.market.markets import Market, Ticker
 from dantaro.market.timeframes import DAILY, HOURLY, Timeframe
@@ -71,7 +71,7 @@ def build_panels(inputs: Inputs, parameters: Parameters, *, now_ms: int) -> Pane
     hours = build_panel(rows, hourly, HOURLY, now_ms=now_ms, candles=reach)
     days = build_panel(
         rows,
-        {**_days_from_hours(hours), **daily},
+        {**_days_from_hours(hours, but=daily), **daily},
         DAILY,
         now_ms=now_ms,
         candles=parameters.daily_candles,
@@ -118,11 +118,12 @@ def _settled(
     }
 
 
-def _days_from_hours(hourly: Panel) -> Mapping[str, Series]:
-    """UTC days of the markets' hours, for markets whose own days were not collected."""
-    if not hourly.opened_at_ms.size or not hourly.markets:
+def _days_from_hours(hourly: Panel, *, but: Container[str]) -> Mapping[str, Series]:
+    """UTC days made of hours, for markets whose own days were not collected, so are not in `but`."""
+    lacking = np.array([market.key not in but for market in hourly.markets], dtype=bool)
+    if not hourly.opened_at_ms.size or not lacking.any():
         return {}
-    days = aggregate(hourly, DAILY)
+    days = aggregate(select(hourly, lacking), DAILY)
     made: dict[str, Series] = {}
     for row, market in enumerate(days.markets):
         known = slice(int(days.start[row]), None)
