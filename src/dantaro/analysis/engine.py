@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dantaro.analysis.features import FEATURES
 from dantaro.analysis.figures import market_features
 from dantaro.analysis.inputs import Inputs, Panels, build_panels
 from dantaro.analysis.levels import levels
@@ -19,6 +20,7 @@ from dantaro.analysis.premium import Quotes, premium
 from dantaro.analysis.preparation import Prepared, prepare
 from dantaro.analysis.rating import ratings
 from dantaro.analysis.scores import RankedSet, score_set, summarise
+from dantaro.analysis.sets import is_traced
 from dantaro.analysis.status import market_status
 from dantaro.market.documents import Document, document
 from dantaro.market.results import PartKind, Price, RankedSetSummary
@@ -112,12 +114,17 @@ def read_market(
 
 def _recommendations(moment: Prepared) -> Document:
     features = moment.reading.features
-    in_dollars = {**features, "turnover_30d": features["turnover_30d"] * moment.dollars}
+    dollars = {f.name: moment.dollars ** float(f.currency) for f in FEATURES if f.currency}
+    in_dollars = {**features, **{name: features[name] * rate for name, rate in dollars.items()}}
     scores = [
         score
         for ranked in moment.sets
         for score in score_set(
-            ranked, moment.markets, in_dollars if _spans_quotes(moment, ranked) else features
+            ranked,
+            moment.markets,
+            in_dollars if _spans_quotes(moment, ranked) else features,
+            moment.parameters.ranking,
+            traced=is_traced(ranked.name),
         )
     ]
     summaries = [_summary(moment, ranked) for ranked in moment.sets]
@@ -131,6 +138,7 @@ def _spans_quotes(moment: Prepared, ranked: RankedSet) -> bool:
 def _summary(moment: Prepared, ranked: RankedSet) -> RankedSetSummary:
     return summarise(
         ranked,
+        moment.parameters.ranking,
         data_as_of_ms=int(moment.reading.as_of_ms[ranked.members].max()),
         interval_ms=int(moment.reading.interval_ms[ranked.members].min()),
     )

@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from dantaro.analysis.features import NAMES, SCORED
 from dantaro.analysis.model_files import ModelFile, Training, read_model, write_model
 from dantaro.analysis.panel import FloatArray, IntArray
 from dantaro.errors import ModelInvalid
@@ -178,14 +179,22 @@ class RankingModel:
         )
 
 
-def parse_ranking(body: bytes, *, known: Sequence[str]) -> RankingModel:
-    """The ranking model in a file; `known` are the features that the analysis can compute.
+EQUAL_WEIGHTS = RankingModel(
+    name="equal weights",
+    features=tuple(feature.name for feature in SCORED),
+    form=Linear(0.5, np.full(len(SCORED), 1.0 / len(SCORED))),
+)
+"""The mean of the ranks behind the four scores: what is used while nothing is fitted."""
+
+
+def parse_ranking(body: bytes) -> RankingModel:
+    """The ranking model in a file.
 
     Raises:
-        ModelInvalid: the file is not whole, or asks for a feature that is not known.
+        ModelInvalid: the file is not whole, or asks for a feature that `features` does not have.
     """
     found = read_model(body, kind=KIND)
-    unknown = [name for name in found.features if name not in known]
+    unknown = [name for name in found.features if name not in NAMES]
     if unknown:
         raise ModelInvalid(
             f"the ranking model {found.name!r} was fitted on features that this version does not have: "

@@ -1,6 +1,8 @@
 """The analysis' own parameters, with their defaults; recorded with every generation."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+
+from dantaro.analysis.models import EQUAL_WEIGHTS, RankingModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Parameters:
             belong to different coins.
         levels_per_side: support and resistance zones served per market and side, at most.
         level_life_days: how long a level stays valid without new evidence.
+        ranking: the model behind the total score.
     """
 
     universe_size: int = 200
@@ -41,10 +44,14 @@ class Parameters:
     identity_ratio: float = 1.5
     levels_per_side: int = 12
     level_life_days: int = 7
+    ranking: RankingModel = EQUAL_WEIGHTS
 
     def to_json(self) -> dict[str, object]:
-        """Every parameter as plain JSON values."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
-        }
+        """Every parameter as plain JSON values; a model by its name and its file's hash."""
+        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, RankingModel):
+        return {"name": value.name, "sha256": value.sha256}
+    return list(value) if isinstance(value, tuple) else value

@@ -18,7 +18,7 @@ from dantaro.analysis.exclusions import (
     nothing_known,
     stale_after,
 )
-from dantaro.analysis.features import HISTORY_DAYS, SCORED
+from dantaro.analysis.features import HISTORY_DAYS, NAMES
 from dantaro.analysis.inputs import Inputs, Panels, build_panels, venue_as_of
 from dantaro.analysis.panel import BoolArray, FloatArray
 from dantaro.analysis.parameters import Parameters
@@ -187,10 +187,9 @@ def _measures(reading: Reading, dollars: FloatArray) -> Measures:
 
 
 def _unmeasured(features: Mapping[str, FloatArray]) -> Sequence[str]:
-    """For each row the first scored feature without a value, "" if all have one."""
-    names = [feature.name for feature in SCORED]
-    missing = np.array([~np.isfinite(features[name]) for name in names])
-    return [names[int(row.argmax())] if row.any() else "" for row in missing.T]
+    """For each row the first feature without a value, "" if all have one."""
+    missing = np.array([~np.isfinite(features[name]) for name in NAMES])
+    return [NAMES[int(row.argmax())] if row.any() else "" for row in missing.T]
 
 
 def _reasons(

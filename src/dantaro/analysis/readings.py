@@ -71,7 +71,7 @@ def read(panels: Panels) -> Reading:
         truncated=_choose(hourly, hours.truncated, daily.truncated),
         quiet_share=_choose(hourly, hours.quiet_share, daily.quiet_share),
         close=_choose(hourly, _last(hours.close), _last(daily.close)),
-        features={n: _choose(hourly, by_hours[n], by_days[n]) for n in by_hours},
+        features={n: _choose(hourly, by_hours[n][:, -1], by_days[n][:, -1]) for n in by_hours},
     )
 
 

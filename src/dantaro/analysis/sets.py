@@ -73,6 +73,15 @@ def ranked_sets(
     return tuple(ranked for ranked in sets if len(ranked.members))
 
 
+def is_traced(name: str) -> bool:
+    """Whether a set's scores are kept with all their parts: `all`, and one quote of one exchange.
+
+    Every ranked market stands in one of those; the sets between them would only repeat it.
+    """
+    exchange, _, quote = name.partition(":")
+    return name == ALL or bool(quote and exchange != "*")
+
+
 def _ranked_set(
     name: str, rows: Sequence[int], members: Members, coins: Sequence[str]
 ) -> RankedSet:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from enum import StrEnum
 from functools import cache
 from types import UnionType
@@ -186,26 +186,42 @@ def _columns(row_type: type, rows: Sequence[object], *, named: str) -> dict[str,
     columns: dict[str, list[object]] = {}
     for name in _converters(row_type):
         column = columns[name] = [getattr(row, name) for row in rows]
-        if not all(map(_is_finite, column)):
+        if not _are_finite(column):
             raise DocumentInvalid(f"{named}.{name} holds a number that is not finite")
     return columns
 
 
-def _is_finite(value: object) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, Mapping):
-        return all(map(_is_finite, value.values()))
+def _are_finite(values: Iterable[object]) -> bool:
+    """Whether every number among `values` and in the mappings among them is finite."""
+    for value in values:
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                return False
+        elif isinstance(value, dict | Mapping) and not _are_finite(value.values()):
+            return False
     return True
 
 
 def _rows(row_type: type, columns: Columns) -> tuple[object, ...]:
-    converters = _converters(row_type)
+    size = len(next(iter(columns.values()), ()))
     series = [
-        column if (convert := converters[name]) is None else [convert(value) for value in column]
-        for name, column in ((name, columns[name]) for name in converters)
+        _column(columns, item, convert, size)
+        for item, convert in zip(fields(row_type), _converters(row_type).values(), strict=True)
     ]
     return tuple(row_type(*values) for values in zip(*series, strict=True))
+
+
+def _column(
+    columns: Columns, item: Field[Any], convert: Callable[[Any], object] | None, size: int
+) -> Sequence[object]:
+    """A column's values; the field's default where the rows were written before there was such a field."""
+    if item.name not in columns:
+        if item.default is not MISSING:
+            return [item.default] * size
+        if item.default_factory is not MISSING:
+            return [item.default_factory() for _ in range(size)]
+    column = columns[item.name]
+    return column if convert is None else [convert(value) for value in column]
 
 
 @cache

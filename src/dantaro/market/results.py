@@ -94,8 +94,13 @@ class MarketFeatures:
 class Score:
     """Table `scores` of RECOMMENDATIONS: one market's standing in one ranked set.
 
-    Scores are in [0, 1], 1 is better; `rank` 1 is best; `ranks` holds each feature's
-    cross-sectional rank in [0, 1] after its sign was applied (1 = favourable).
+    Scores are in [0, 1], 1 is better; `rank` 1 is best. `total` is the rank of `estimate`, which is the
+    mean rank that the set's model expects the market's forward return to have in the set.
+
+    `ranks` holds each feature's cross-sectional rank in [0, 1] after its sign was applied (1 =
+    favourable), `contributions` what each adds to the model's base: together they are the estimate. The
+    set `all` and those of one exchange and quote hold every feature of the model; other sets, whose
+    members stand in one of those as well, only the ranks of the four scores, and no contributions.
     """
 
     ranked_set: str
@@ -109,15 +114,19 @@ class Score:
     risk: float
     strength: Strength
     ranks: Mapping[str, float]
+    estimate: float | None = None
+    contributions: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class RankedSetSummary:
     """Table `sets` of RECOMMENDATIONS: one row per ranked set.
 
-    `weights` is each feature's weight in the total (they sum to 1); `data_as_of_ms` the close time
-    of the newest closed candle behind the set; `stale_after_ms` when its data counts as stale.
-    `missing` maps a quote currency whose markets are not in the set to the reason (no rate).
+    `weights` is each feature's weight in the total (they sum to 1; of trees, the share of what they
+    say); `data_as_of_ms` the close time of the newest closed candle behind the set; `stale_after_ms`
+    when its data counts as stale. `missing` maps a quote currency whose markets are not in the set to
+    the reason (no rate). `model` is the total's model and `model_sha256` its file's hash ("" if it was
+    not fitted), `base` the estimate that it starts from.
     """
 
     ranked_set: str
@@ -126,6 +135,9 @@ class RankedSetSummary:
     data_as_of_ms: int
     stale_after_ms: int
     missing: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
+    model_sha256: str = ""
+    base: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
