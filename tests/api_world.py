@@ -23,11 +23,12 @@ from dantaro.market.results import (
     RankedSetSummary,
     Rating,
     RatingLabel,
+    Record,
     Score,
     Side,
     Strength,
 )
-from dantaro.market.timeframes import HOUR_MS, HOURLY, MINUTE_MS
+from dantaro.market.timeframes import DAY_MS, HOUR_MS, HOURLY, MINUTE_MS
 from dantaro.storage import facts, generations, workers
 from dantaro.storage.candles import store_page
 from dantaro.storage.catalogue import save_markets, stored_markets
@@ -247,8 +248,97 @@ def prices(*, at_ms: int = CLOSED_MS + 5_000, factor: float = 1.0) -> Document:
     return document(PartKind.PRICES, rows)
 
 
+HORIZONS = (1, 3, 7)
+CLASS_MEANS = {
+    Strength.STRONG_BUY: 0.0021,
+    Strength.BUY: 0.0011,
+    Strength.HOLD: 0.000123456,
+    Strength.SELL: -0.0012,
+    Strength.STRONG_SELL: -0.0031,
+}
+"""Mean excess return of one day, by strength."""
+LEVEL_CLASSES = (
+    ("all", "all", 0.008, 0.003),
+    ("band", "aggressive_support", -0.004, 0.005),
+    ("side", "support", 0.011, 0.004),
+    ("side", "resistance", -0.009, 0.004),
+    ("method", "round_number:support", 0.019, 0.006),
+    ("method", "round_number:resistance", -0.018, 0.009),
+    ("method", "swing:support", 0.001, 0.005),
+    ("method", "swing:resistance", -0.002, 0.005),
+)
+"""Group, name, hold rate minus that of placebos, and its standard error."""
+
+
+def a_record(
+    measure: str,
+    horizon: int,
+    group: str,
+    name: str,
+    *,
+    figure: tuple[float, float],
+    beats: bool | None = None,
+    days: int = 1003,
+) -> Record:
+    """One figure of a backtest: `figure` is the value and its standard error."""
+    value, error = figure
+    of_levels = measure in ("hold_rate", "hold_minus_placebo", "brier_skill", "calibration_error")
+    return Record(
+        source="backtest",
+        subject="levels" if of_levels else "recommendations",
+        measure=measure,
+        horizon_days=horizon,
+        data="binance_spot_1d",
+        group=group,
+        name=name,
+        value=value,
+        low=value - 1.96 * error,
+        high=value + 1.96 * error,
+        t_stat=value / error,
+        n=days * (5 if of_levels else 40),
+        days=days,
+        from_ms=CLOSED_MS - (days + horizon) * DAY_MS,
+        until_ms=CLOSED_MS - horizon * DAY_MS,
+        beats_baselines=beats,
+    )
+
+
+def records(*, days: int = 1003) -> list[Record]:
+    """What an evaluation finds, as plain numbers: total_score beats its baselines at one and three days,
+    not at seven; round numbers below the price beat placebos, other levels do not.
+    """
+    rows = []
+    for h in HORIZONS:
+        total = (0.15 - 0.003 * h, 0.01)
+        rows += [
+            a_record("rank_ic", h, "score", "total", figure=total, beats=h < 7),
+            a_record("rank_ic", h, "score", "technical", figure=(0.09, 0.01)),
+            a_record("rank_ic", h, "baseline", "equal_weight", figure=(0.11, 0.01)),
+            a_record("rank_ic", h, "baseline", "low_volatility", figure=(0.075, 0.01)),
+            a_record("rank_ic", h, "tier", "high", figure=(0.12, 0.01)),
+            a_record("rank_ic", h, "tier", "low", figure=(0.16, 0.01)),
+            a_record("net_excess_return", h, "top", "20", figure=(0.0003 * h, 0.002)),
+        ]
+        for strength, mean in CLASS_MEANS.items():
+            figure = (mean * h, 0.0005)
+            rows.append(a_record("excess_return", h, "strength", strength, figure=figure))
+    for group, name, over, error in LEVEL_CLASSES:
+        rate, held = (0.61 + over, error), (over, error)
+        beats = over - 1.96 * error > 0
+        rows.append(a_record("hold_rate", 7, group, name, figure=rate))
+        rows.append(a_record("hold_minus_placebo", 7, group, name, figure=held, beats=beats))
+    rows.append(a_record("brier_skill", 7, "all", "all", figure=(0.021, 0.004)))
+    rows.append(a_record("calibration_error", 7, "all", "all", figure=(0.014, 0.002)))
+    return [replace(row, days=days) for row in rows]
+
+
+def track_record(*more: Record) -> Document:
+    """The record of a backtest, and `more`."""
+    return document(PartKind.TRACK_RECORD, [*records(), *more])
+
+
 def every_part(*, closed_ms: int = CLOSED_MS, lift: float = 0.0) -> tuple[Document, ...]:
-    """All seven parts."""
+    """All parts but the track record: what a new installation publishes."""
     return (
         recommendations(closed_ms=closed_ms, lift=lift),
         ratings(closed_ms=closed_ms, rating=0.4 + lift),
@@ -274,7 +364,7 @@ def publish(
     closed_ms: int = CLOSED_MS,
     status: generations.Status = "complete",
 ) -> Manifest:
-    """Publish `documents`, or all seven parts."""
+    """Publish `documents`, or all parts but the track record."""
     encoded: tuple[EncodedDocument, ...] = tuple(
         map(encode, documents or every_part(closed_ms=closed_ms))
     )

@@ -194,7 +194,11 @@ async def test_support_levels_keep_their_first_shape_and_add_the_zones(api: Api)
             "ambiguous": True,
             "candidates": ["upbit:BTC/KRW", "okx:BTC/USDT"],
         },
-        "unavailable": {"conservative_resistance": "no_evidence"},
+        "track_record": None,
+        "unavailable": {
+            "conservative_resistance": "no_evidence",
+            "track_record": "not_measured_yet",
+        },
     }
     assert [zone["side"] for zone in zones] == ["support", "resistance"]
     assert zones[0] | {"zone_low": 0, "zone_high": 0} == {
@@ -212,7 +216,11 @@ async def test_support_levels_keep_their_first_shape_and_add_the_zones(api: Api)
         "methods": ["swing", "round_number"],
         "strength": 0.5,
         "hold_probability": None,
-        "unavailable": {"hold_probability": "not_measured_yet"},
+        "track_record": None,
+        "unavailable": {
+            "hold_probability": "not_measured_yet",
+            "track_record": "not_measured_yet",
+        },
     }
 
 

@@ -13,7 +13,7 @@ from api_client import Api, HandClock, serve
 from dantaro.api import problems
 from dantaro.api.application import Options, assemble
 from dantaro.api.docs import Json, openapi_document, page
-from dantaro.api.schemas import market_data, operations, ranking
+from dantaro.api.schemas import market_data, operations, ranking, track_record
 from dantaro.api.schemas.ranking import BundleRequest
 from dantaro.cache.memory import MemoryCache
 from dantaro.clock import Clock
@@ -87,7 +87,7 @@ def test_every_answer_has_an_example_with_exactly_its_fields(document: Json) -> 
     BundleRequest.model_validate(schemas["BundleRequest"]["examples"][0])
     shapes = {
         name: shape
-        for module in (ranking, market_data, operations)
+        for module in (ranking, market_data, operations, track_record)
         for name, shape in vars(module).items()
     }
     for path, methods in document["paths"].items():

@@ -18,6 +18,7 @@ PATHS = (
     "/api/v1/recommendations/{symbol}",
     "/api/v1/support-levels/{symbol}",
     "/api/v1/market-status",
+    "/api/v1/track-record",
     "/api/v1/rating/{symbol}",
     "/api/v1/exclusions",
     "/api/v1/premium",
@@ -45,6 +46,10 @@ NAMES = [
     "format",
     "history",
     "symbols",
+    "horizon",
+    "tier",
+    "source",
+    "subject",
 ]
 ACCEPTED = {
     "/api/v1/recommendations": {
@@ -59,6 +64,15 @@ ACCEPTED = {
     "/api/v1/recommendations/{symbol}": {"exchange", "as_of"},
     "/api/v1/support-levels/{symbol}": {"exchange", "as_of", "use_cache"},
     "/api/v1/market-status": {"exchange", "quote", "as_of", "use_cache"},
+    "/api/v1/track-record": {
+        "horizon",
+        "tier",
+        "source",
+        "subject",
+        "exchange",
+        "quote",
+        "as_of",
+    },
     "/api/v1/rating/{symbol}": {"exchange", "timeframe", "history"},
     "/api/v1/exclusions": {"exchange", "as_of"},
     "/api/v1/premium": {"coin", "history"},
@@ -88,6 +102,10 @@ VALUES = (
     "csv",
     "arrow",
     "BTC",
+    "7",
+    "high",
+    "live",
+    "levels",
 )
 SYMBOLS = ("BTC", "BTC/KRW", "upbit:BTC/KRW", "KRW-BTC", "USDC", "", "/", "//", ":", "..", "@")
 
@@ -119,7 +137,7 @@ def test_no_request_makes_a_5xx(store: Store, clock: HandClock, state: str) -> N
     if state == "published":
         world.settle(store)
         world.candles(store)
-        world.publish(store)
+        world.publish(store, *world.every_part(), world.track_record())
 
     known = {path: ACCEPTED.get(path, {"use_cache", "top_n"}) for path in PATHS}
     with asyncio.Runner() as runner:

@@ -1,6 +1,7 @@
 """What the endpoints for ratings, exclusions, premium, catalogue, candles and generations answer."""
 
 import io
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -9,7 +10,7 @@ import api_world as world
 from api_client import Api, until
 from dantaro.api.schemas import market_data as shapes
 from dantaro.market.documents import document
-from dantaro.market.results import PartKind
+from dantaro.market.results import MarketStatus, PartKind
 from dantaro.market.timeframes import HOUR_MS
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -92,15 +93,28 @@ async def test_the_premium_of_one_coin_has_its_history(api: Api) -> None:
     assert (await api.get("/api/v1/premium?coin=XYZ")).status_code == 404
 
 
-async def test_without_a_premium_the_answer_says_where_the_reason_stands(api: Api) -> None:
-    world.publish(api.store, document(PartKind.PREMIUM, []), at_ms=LATER_MS)
+async def test_without_a_premium_the_answer_says_why(api: Api) -> None:
+    reason = "upbit has no USDT/KRW price"
+    statuses = [
+        replace(row, missing={**row.missing, "krw_premium": reason})
+        for row in world.market_status().rows(MarketStatus)
+    ]
+    world.publish(
+        api.store,
+        document(PartKind.PREMIUM, []),
+        document(PartKind.MARKET_STATUS, statuses),
+        at_ms=LATER_MS,
+    )
     api.clock.at_ms = LATER_MS + 1_000
     await api.look()
 
     answer = (await api.get("/api/v1/premium")).json()
+    of_a_coin = await api.get("/api/v1/premium?coin=BTC")
 
     assert answer["premium"] == []
-    assert "/api/v1/market-status" in answer["message"]
+    assert answer["message"] == "no premium can be told now: upbit has no USDT/KRW price"
+    assert of_a_coin.status_code == 404
+    assert of_a_coin.json()["detail"] == answer["message"]
 
 
 async def test_the_premium_of_all_coins_comes_with_the_history_of_the_index(api: Api) -> None:

@@ -1,12 +1,15 @@
 """Every null in an answer has its reason beside it, or above it under its dotted name."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pytest
 
 import api_world as world
 from api_client import Api, HandClock, serve
 from dantaro.api.application import Options
+from dantaro.market.documents import document
+from dantaro.market.results import PartKind
 from dantaro.storage.engine import Store
 
 MEANT = {"data_note", "message", "error"}
@@ -20,6 +23,7 @@ PATHS = (
     "/api/v1/support-levels/upbit:ETH",
     "/api/v1/market-status",
     "/api/v1/market-status?exchange=upbit&quote=USDT",
+    "/api/v1/track-record",
     "/api/v1/rating/BTC",
     "/api/v1/exclusions",
     "/api/v1/premium",
@@ -70,6 +74,22 @@ async def test_every_null_has_a_reason(api: Api, path: str) -> None:
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_every_null_of_a_bundle_has_a_reason(api: Api) -> None:
     answer = (await api.client.post("/api/v1/bundle", json={"symbols": ["BTC", "ETH"]})).json()
+
+    assert list(unexplained(answer)) == []
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("path", PATHS[:8])
+async def test_every_null_of_a_record_with_holes_has_a_reason(api: Api, path: str) -> None:
+    holes = [
+        replace(row, value=None, low=None, high=None, t_stat=None, beats_baselines=None)
+        for row in world.records()
+    ]
+    published = document(PartKind.TRACK_RECORD, holes)
+    world.publish(api.store, published, at_ms=world.PUBLISHED_MS + 1_000)
+    await api.look()
+
+    answer = (await api.get(path)).json()
 
     assert list(unexplained(answer)) == []
 

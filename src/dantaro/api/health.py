@@ -22,6 +22,7 @@ from dantaro.api.serving import Serving
 from dantaro.api.times import rfc3339, rfc3339_or_none
 from dantaro.clock import real_now_ms
 from dantaro.errors import ConfigurationError
+from dantaro.market.results import PartKind
 from dantaro.queries import DataStatus
 from dantaro.queries.stored import Activity, alive
 
@@ -143,8 +144,15 @@ def _sources(serving: Serving, now_ms: int, *, details: bool) -> dict[str, Sourc
     unreachable = serving.unreachable_exchanges
     manifest = None if serving.view is None else serving.view.manifest
     inputs = {} if manifest is None else manifest.inputs
-    parts = () if manifest is None else manifest.parts.values()
-    allowed_ms = max((ref.stale_after_ms - ref.data_as_of_ms for ref in parts), default=0)
+    parts = {} if manifest is None else manifest.parts
+    allowed_ms = max(
+        (
+            ref.stale_after_ms - ref.data_as_of_ms
+            for kind, ref in parts.items()
+            if kind is not PartKind.TRACK_RECORD  # made once a day, it may be older than any candle
+        ),
+        default=0,
+    )
     sources: dict[str, SourceHealth] = {}
     for exchange in sorted({*inputs, *unreachable}):
         at_ms = inputs.get(exchange)

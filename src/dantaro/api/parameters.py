@@ -1,5 +1,6 @@
 """What the routes accept: declared once, read into plain values."""
 
+from enum import IntEnum
 from typing import Annotated
 
 from fastapi import Path, Query
@@ -42,6 +43,16 @@ StrengthQuery = Annotated[
         description="only these strengths, separated by commas", examples=["BUY"], max_length=100
     ),
 ]
+
+
+class Horizon(IntEnum):
+    """The horizons that outcomes are measured at, in days."""
+
+    DAY = 1
+    THREE_DAYS = 3
+    WEEK = 7
+
+
 StartQuery = Annotated[str | None, Query(description="from this time on, inclusive", max_length=64)]
 EndQuery = Annotated[str | None, Query(description="up to this time, exclusive", max_length=64)]
 

@@ -1,5 +1,6 @@
 """A generation's parts, decoded and indexed by market, coin and ranked set."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar, cast
@@ -18,11 +19,14 @@ from dantaro.market.results import (
     Price,
     RankedSetSummary,
     Rating,
+    Record,
     Score,
 )
+from dantaro.queries.track_record import TrackRecord
 
 _RowT = TypeVar("_RowT")
 
+_OF_FEATURES = ("ranks", "contributions")
 ALL = "all"
 """The ranked set over every market, one reference market per coin."""
 
@@ -37,23 +41,6 @@ def set_name(*, exchange: str | None, quote: str | None) -> str:
     if exchange is None:
         return ALL if quote is None else f"*:{quote}"
     return exchange if quote is None else f"{exchange}:{quote}"
-
-
-@dataclass(frozen=True, slots=True)
-class RankedSet:
-    """One ranked set: its summary and its scores, best first."""
-
-    summary: RankedSetSummary
-    scores: tuple[Score, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendations:
-    """The part RECOMMENDATIONS. `places` maps a market's key to its score in each ranked set."""
-
-    features: Mapping[str, MarketFeatures]
-    sets: Mapping[str, RankedSet]
-    places: Mapping[str, Mapping[str, Score]]
 
 
 class PackedTable(Generic[_RowT]):
@@ -79,6 +66,28 @@ class PackedTable(Generic[_RowT]):
         if packed is None:
             return ()
         return cast(tuple[_RowT, ...], rows_of(self._kind, self._table, orjson.loads(packed)))
+
+
+@dataclass(frozen=True, slots=True)
+class RankedSet:
+    """One ranked set: its summary and its scores, best first, without what `Recommendations.details`
+    holds.
+    """
+
+    summary: RankedSetSummary
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """The part RECOMMENDATIONS. `places` maps a market's key to its score in each ranked set, without
+    the figures of each feature; `details` has whole scores.
+    """
+
+    features: Mapping[str, MarketFeatures]
+    sets: Mapping[str, RankedSet]
+    places: Mapping[str, Mapping[str, Score]]
+    details: PackedTable[Score]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,9 @@ class Prices:
     newest_at_ms: Mapping[str, int]
 
 
-Part: TypeAlias = Recommendations | Ratings | Levels | Statuses | Exclusions | Premiums | Prices
+Part: TypeAlias = (
+    Recommendations | Ratings | Levels | Statuses | Exclusions | Premiums | Prices | TrackRecord
+)
 
 
 def index_part(kind: PartKind, columns: Mapping[str, Columns]) -> Part:
@@ -163,13 +174,17 @@ def index_part(kind: PartKind, columns: Mapping[str, Columns]) -> Part:
                 newest[price.exchange] = max(price.at_ms, newest.get(price.exchange, 0))
             by_market = {market_key(row.exchange, row.symbol): row for row in prices}
             return Prices(by_market, newest)
+        case PartKind.TRACK_RECORD:
+            records = {name: _interned(column) for name, column in columns["records"].items()}
+            return TrackRecord(_rows(kind, "records", {"records": records}, Record))
 
 
 def _recommendations(columns: Mapping[str, Columns]) -> Recommendations:
     kind = PartKind.RECOMMENDATIONS
     scores: dict[str, list[Score]] = {}
     places: dict[str, dict[str, Score]] = {}
-    for score in _rows(kind, "scores", columns, Score):
+    light = {**columns, "scores": _light(columns["scores"])}
+    for score in _rows(kind, "scores", light, Score):
         scores.setdefault(score.ranked_set, []).append(score)
         places.setdefault(market_key(score.exchange, score.symbol), {})[score.ranked_set] = score
     features = _rows(kind, "features", columns, MarketFeatures)
@@ -182,7 +197,22 @@ def _recommendations(columns: Mapping[str, Columns]) -> Recommendations:
             for row in _rows(kind, "sets", columns, RankedSetSummary)
         },
         places=places,
+        details=PackedTable(kind, Score, columns["scores"]),
     )
+
+
+def _light(columns: Columns) -> Columns:
+    """The columns of scores with what is told of each feature left empty: most of a row, rarely asked for."""
+    empty: dict[str, float] = {}
+    return {
+        name: [empty] * len(column) if name in _OF_FEATURES else column
+        for name, column in columns.items()
+    }
+
+
+def _interned(column: list[object]) -> list[object]:
+    """The column with each word kept once, for the same few stand in hundreds of rows."""
+    return [sys.intern(value) if isinstance(value, str) else value for value in column]
 
 
 def _packed(columns: Columns) -> bytes:

@@ -26,6 +26,7 @@ from dantaro.queries.parts import (
     index_part,
 )
 from dantaro.queries.symbols import Catalogue, Resolution
+from dantaro.queries.track_record import TrackRecord
 from dantaro.storage.generations import Manifest
 
 _PartT = TypeVar("_PartT")
@@ -155,9 +156,17 @@ class Snapshot:
         """The tickers frozen at publish, or None while none were published."""
         return self._part(PartKind.PRICES, Prices)
 
+    @property
+    def track_record(self) -> TrackRecord | None:
+        """What was measured, or None while nothing was."""
+        return self._part(PartKind.TRACK_RECORD, TrackRecord)
+
     def age(self) -> DataAge:
-        """The age of the generation as a whole: the worst over its parts."""
-        return self.age_of_parts(*self.manifest.parts)
+        """The age of the generation as a whole: the worst over its parts, but for the track record, which
+        tells of the past, once a day.
+        """
+        kinds = self.manifest.parts
+        return self.age_of_parts(*(kind for kind in kinds if kind is not PartKind.TRACK_RECORD))
 
     def age_of_parts(self, *kinds: PartKind) -> DataAge:
         """The worst age over those of the parts `kinds` that the generation has.

@@ -25,6 +25,7 @@ PARTS = (
     PartKind.LEVELS,
     PartKind.MARKET_STATUS,
     PartKind.PREMIUM,
+    PartKind.TRACK_RECORD,
 )
 RECOMMENDATIONS = "recommendations"
 SUPPORT_LEVELS = "support_levels"

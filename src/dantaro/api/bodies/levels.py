@@ -4,13 +4,27 @@ from collections.abc import Mapping
 
 from dantaro.api.bodies.prices import BAND_NAMES, is_crossed, shown_bands, shown_price
 from dantaro.api.bodies.reading import Reading, resolution_of
+from dantaro.api.bodies.records import (
+    NOT_MEASURED_YET,
+    level_record,
+    levels_record,
+    levels_view,
+    reasons,
+)
 from dantaro.api.schemas.ranking import LevelZone, SupportLevels, SupportLevelsAnswer
 from dantaro.api.times import rfc3339, rfc3339_or_none
 from dantaro.errors import NotFound
 from dantaro.market.results import Bands, Level, PartKind
 from dantaro.queries import Resolution, Snapshot, worst
+from dantaro.queries.track_record import View
 
-PARTS = (PartKind.LEVELS, PartKind.RECOMMENDATIONS, PartKind.PRICES, PartKind.PREMIUM)
+PARTS = (
+    PartKind.LEVELS,
+    PartKind.RECOMMENDATIONS,
+    PartKind.PRICES,
+    PartKind.PREMIUM,
+    PartKind.TRACK_RECORD,
+)
 
 
 def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer:
@@ -24,6 +38,8 @@ def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer
     shown = shown_price(
         snapshot, resolution.market.key, close=bands.price, closed_at_ms=bands.data_as_of_ms
     )
+    view = levels_view(snapshot.track_record, bands.exchange, bands.symbol)
+    record = levels_record(view)
     zones = () if snapshot.levels is None else snapshot.levels.zones.rows(resolution.market.key)
     return SupportLevelsAnswer(
         success=True,
@@ -38,9 +54,10 @@ def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer
         price_source=shown.source,
         levels_price=bands.price,
         atr=bands.atr,
-        levels=[_zone(zone, bands.data_as_of_ms, shown.price) for zone in zones],
+        levels=[_zone(zone, bands.data_as_of_ms, shown.price, view) for zone in zones],
+        track_record=record,
         resolution=resolution_of(resolution),
-        unavailable=_unavailable(bands),
+        unavailable={**_unavailable(bands), **reasons(record)},
         **reading.age_fields(
             worst(
                 snapshot.age_of_row(PartKind.LEVELS, bands.data_as_of_ms),
@@ -81,7 +98,8 @@ def _unavailable(bands: Bands) -> Mapping[str, str]:
     return {**bands.missing, **({"atr": "insufficient_history"} if bands.atr is None else {})}
 
 
-def _zone(zone: Level, data_as_of_ms: int, price: float) -> LevelZone:
+def _zone(zone: Level, data_as_of_ms: int, price: float, view: View | None) -> LevelZone:
+    record = level_record(view, zone.methods, zone.side)
     unmeasured = zone.hold_probability is None
     return LevelZone(
         side=zone.side,
@@ -98,5 +116,9 @@ def _zone(zone: Level, data_as_of_ms: int, price: float) -> LevelZone:
         methods=list(zone.methods),
         strength=zone.strength,
         hold_probability=zone.hold_probability,
-        unavailable={"hold_probability": "not_measured_yet"} if unmeasured else {},
+        track_record=record,
+        unavailable={
+            **({"hold_probability": NOT_MEASURED_YET} if unmeasured else {}),
+            **reasons(record),
+        },
     )

@@ -30,17 +30,14 @@ from dantaro.market.markets import Market
 from dantaro.market.results import Exclusion, ExclusionReason, PartKind, Premium, Rating
 from dantaro.queries import Resolution, Snapshot
 from dantaro.queries.history import PastPremium, PastRating
-from dantaro.queries.parts import market_key
+from dantaro.queries.parts import ALL, market_key
 from dantaro.queries.stored import CandleSpan, MarketOverview, Overview, StoredSeries
 from dantaro.storage.generations import Manifest
 
 CANDLE_COLUMNS = ("opened_at_ms", "open", "high", "low", "close", "volume")
 INDEX = "INDEX"
 """The coin whose premium is the weighted mean over an exchange's coins."""
-NO_PREMIUM = (
-    "no premium can be told now; krw_premium in unavailable of "
-    "/api/v1/market-status?exchange=... says why for each exchange"
-)
+NO_PREMIUM = "no premium can be told now"
 
 
 def rating_body(
@@ -153,6 +150,8 @@ def premium_body(
         raise NotFound(
             f"there is no KRW premium of {coin!r} now: it needs a KRW and a USDT market with prices of "
             "the time of a USDT/KRW price"
+            if rows
+            else _no_premium(reading)
         )
     return PremiumAnswer(
         success=True,
@@ -168,7 +167,7 @@ def premium_body(
         ],
         cache_timestamp=reading.published_at,
         data_source=reading.source,
-        message=None if rows else NO_PREMIUM,
+        message=None if rows else _no_premium(reading),
         **reading.age_fields(reading.snapshot.age_of_part(PartKind.PREMIUM)),
     )
 
@@ -289,6 +288,16 @@ def _premium(row: Premium) -> PremiumItem:
             **_absent(NO_TICKER, turnover_krw=row.turnover_krw),
         },
     )
+
+
+def _no_premium(reading: Reading) -> str:
+    """Why there is none on any exchange, as the state of the market says it."""
+    snapshot = reading.snapshot
+    if snapshot.premiums is None:
+        return f"{NO_PREMIUM}: {reading.nothing_yet}"
+    state = None if snapshot.statuses is None else snapshot.statuses.by_set.get(ALL)
+    reason = None if state is None else state.missing.get("krw_premium")
+    return NO_PREMIUM if reason is None else f"{NO_PREMIUM}: {reason}"
 
 
 def _absent(reason: str, **values: object) -> dict[str, str]:

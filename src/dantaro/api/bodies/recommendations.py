@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dantaro.api.bodies.prices import BAND_NAMES, shown_bands, shown_price
 from dantaro.api.bodies.reading import AgeFields, Reading, resolution_of
+from dantaro.api.bodies.records import StrengthRecords
 from dantaro.api.schemas.ranking import (
     LevelBands,
     PlaceDetails,
@@ -18,6 +19,7 @@ from dantaro.api.times import rfc3339, rfc3339_or_none
 from dantaro.errors import NotFound
 from dantaro.market.results import (
     Bands,
+    ExclusionReason,
     MarketFeatures,
     PartKind,
     Price,
@@ -34,15 +36,29 @@ PARTS = (
     PartKind.RATINGS,
     PartKind.LEVELS,
     PartKind.PREMIUM,
+    PartKind.TRACK_RECORD,
 )
+DETAIL_PARTS = (*PARTS, PartKind.EXCLUSIONS)
 SHOWN_PARTS = (
     PartKind.RECOMMENDATIONS,
     PartKind.PRICES,
     PartKind.RATINGS,
     PartKind.LEVELS,
 )
-"""What an item is made of."""
-NOT_MEASURED_YET = "not_measured_yet"
+"""What an item is made of, but for the record of its class, which is of the past."""
+_THRESHOLDS = (
+    "universe_size",
+    "quotes",
+    "min_turnover_usd",
+    "max_quiet_share",
+    "max_silence_hours",
+    "opening_jump",
+    "step_jump",
+    "identity_ratio",
+    "peg_distance",
+    "peg_volatility",
+)
+"""The parameters of the analysis that markets are excluded by."""
 NO_SOURCE = "no_source"
 NO_TICKER = "no_ticker"
 NOT_PUBLISHED = "not_published"
@@ -111,14 +127,21 @@ def recommendation_body(reading: Reading, resolution: Resolution) -> Recommendat
         raise NotFound(_unranked(reading, key))
     features = ranking.features[key]
     ratings = {} if snapshot.ratings is None else snapshot.ratings.of(key)
+    records = StrengthRecords(snapshot.track_record)
     return RecommendationAnswer(
         success=True,
         symbol=features.coin,
-        recommendation=_item(snapshot, ranking, _widest(places)),
+        recommendation=_item(snapshot, ranking, _widest(places), records),
         features=features.features,
         indicators=features.indicators,
         unavailable=features.missing,
-        places=[_place(ranking, score) for _, score in sorted(places.items())],
+        thresholds={
+            name: value
+            for name, value in snapshot.manifest.parameters.items()
+            if name in _THRESHOLDS
+        },
+        noted=_exclusions_of(snapshot, key),
+        places=[_place(ranking, score) for score in _whole(ranking, key)],
         ratings=[rating_details(rating) for rating in ratings.values()],
         resolution=resolution_of(resolution),
         cache_timestamp=reading.published_at,
@@ -144,6 +167,7 @@ def top_items(
     """The selected coins, best first."""
     ranked = ranking.sets.get(selection.ranked_set)
     chosen: list[RecommendationItem] = []
+    records = StrengthRecords(snapshot.track_record)
     for score in () if ranked is None else ranked.scores:
         if len(chosen) == selection.top_n:
             break
@@ -151,7 +175,7 @@ def top_items(
             continue
         if _turnover(snapshot, score) < (selection.min_turnover or 0.0):
             continue
-        chosen.append(_item(snapshot, ranking, score))
+        chosen.append(_item(snapshot, ranking, score, records))
     return chosen
 
 
@@ -184,7 +208,9 @@ def rating_details(rating: Rating) -> RatingDetails:
     )
 
 
-def _item(snapshot: Snapshot, ranking: Recommendations, score: Score) -> RecommendationItem:
+def _item(
+    snapshot: Snapshot, ranking: Recommendations, score: Score, records: StrengthRecords
+) -> RecommendationItem:
     key = market_key(score.exchange, score.symbol)
     features = ranking.features[key]
     price = None if snapshot.prices is None else snapshot.prices.by_market.get(key)
@@ -192,6 +218,7 @@ def _item(snapshot: Snapshot, ranking: Recommendations, score: Score) -> Recomme
     found = None if snapshot.levels is None else snapshot.levels.bands.get(key)
     bands = None if found is None else shown_bands(snapshot, found)
     shown = shown_price(snapshot, key, close=features.close, closed_at_ms=features.data_as_of_ms)
+    record, record_gaps = records.of(score)
     return RecommendationItem(
         symbol=features.coin,
         total_score=score.total,
@@ -215,9 +242,9 @@ def _item(snapshot: Snapshot, ranking: Recommendations, score: Score) -> Recomme
         price_source=shown.source,
         rating={name: rating_summary(rating) for name, rating in ratings.items()},
         levels=None if bands is None else _levels(bands),
-        track_record=None,
+        track_record=record,
         data_as_of=rfc3339(features.data_as_of_ms),
-        unavailable=_unavailable(features, price, ratings, bands),
+        unavailable={**_unavailable(features, price, ratings, bands), **record_gaps},
     )
 
 
@@ -228,7 +255,7 @@ def _unavailable(
     bands: Bands | None,
 ) -> Mapping[str, str]:
     """Every null of an item with its reason; what is inside a field is named `field.inside`."""
-    reasons = {"market_cap": NO_SOURCE, "track_record": NOT_MEASURED_YET, **features.missing}
+    reasons = {"market_cap": NO_SOURCE, **features.missing}
     if price is None or price.change_24h is None:
         reasons["price_change_24h"] = NO_TICKER
     if price is None or price.turnover_24h is None:
@@ -265,6 +292,10 @@ def _widest(places: Mapping[str, Score]) -> Score:
     return places[name]
 
 
+def _whole(ranking: Recommendations, key: str) -> list[Score]:
+    return sorted(ranking.details.rows(key), key=lambda score: score.ranked_set)
+
+
 def _place(ranking: Recommendations, score: Score) -> PlaceDetails:
     summary = ranking.sets[score.ranked_set].summary
     return PlaceDetails(
@@ -299,9 +330,13 @@ def _message(
 
 def _unranked(reading: Reading, key: str) -> str:
     snapshot = reading.snapshot
-    rows = () if snapshot.exclusions is None else snapshot.exclusions.rows
-    reasons = [row.reason for row in rows if market_key(row.exchange, row.symbol) == key]
+    reasons = _exclusions_of(snapshot, key)
     if reasons:
         return f"{key} is not ranked: {', '.join(reasons)}"
     why = reading.nothing_yet if snapshot.recommendations is None else "no candles"
     return f"{key} is not ranked: {why}"
+
+
+def _exclusions_of(snapshot: Snapshot, key: str) -> list[ExclusionReason]:
+    rows = () if snapshot.exclusions is None else snapshot.exclusions.rows
+    return [row.reason for row in rows if market_key(row.exchange, row.symbol) == key]

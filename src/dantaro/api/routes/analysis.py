@@ -6,11 +6,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from dantaro.api.access import KEYED, KNOWN_PARAMETERS, ServingOf, key_with, problems
-from dantaro.api.bodies import bundle, levels, market_status, recommendations
+from dantaro.api.bodies import bundle, levels, market_status, recommendations, track_record
 from dantaro.api.bodies.reading import Reading
 from dantaro.api.parameters import (
     AsOfQuery,
     ExchangeQuery,
+    Horizon,
     QuoteQuery,
     StrengthQuery,
     SymbolPath,
@@ -30,6 +31,7 @@ from dantaro.api.schemas.ranking import (
     RecommendationsAnswer,
     SupportLevelsAnswer,
 )
+from dantaro.api.schemas.track_record import TrackRecordAnswer
 from dantaro.api.serving import Serving
 from dantaro.errors import NotFound
 from dantaro.storage.keys import Scope
@@ -110,7 +112,7 @@ async def get_recommendation(
     question = Question(
         f"{_BASE}/recommendations/{{symbol}}",
         (symbol, wanted),
-        recommendations.PARTS,
+        recommendations.DETAIL_PARTS,
         as_of_ms=past_moment(serving, as_of),
         priced=True,
     )
@@ -180,6 +182,60 @@ async def get_market_status(
         as_of_ms=past_moment(serving, as_of),
         use_cache=use_cache,
         hot=True,
+    )
+    return await answer(request, serving, question, body)
+
+
+@router.get("/track-record", response_model=TrackRecordAnswer, responses=problems(404))
+async def get_track_record(
+    *,
+    request: Request,
+    serving: ServingOf,
+    horizon: Annotated[
+        Horizon | None, Query(description="only outcomes after so many days", examples=[7])
+    ] = None,
+    tier: Annotated[
+        track_record.Tier | None,
+        Query(description="only the ranking within this tier of liquidity"),
+    ] = None,
+    source: Annotated[
+        track_record.MeasuredSource | None,
+        Query(description="only the record of publications, or only that of recorded candles"),
+    ] = None,
+    subject: Annotated[
+        track_record.Subject | None, Query(description="only recommendations, or only levels")
+    ] = None,
+    exchange: ExchangeQuery = None,
+    quote: QuoteQuery = None,
+    as_of: AsOfQuery = None,
+) -> Response:
+    """How good recommendations and levels have proven to be, live and on recorded candles apart.
+
+    `exchange` and `quote` choose the ranked set of the live record.
+    """
+    filters = track_record.Filters(
+        ranked_set=ranked_set(serving.reader.catalogue, exchange, quote),
+        horizon_days=None if horizon is None else int(horizon),
+        tier=tier,
+        source=source,
+        subject=subject,
+    )
+
+    def body(reading: Reading | None) -> Aged:
+        if reading is None:
+            return track_record.initializing_body(
+                initializing_fields(serving),
+                filters,
+                message=serving.nothing_yet,
+                now_ms=serving.clock.now_ms(),
+            )
+        return track_record.track_record_body(reading, filters)
+
+    question = Question(
+        f"{_BASE}/track-record",
+        (filters,),
+        track_record.PARTS,
+        as_of_ms=past_moment(serving, as_of),
     )
     return await answer(request, serving, question, body)
 

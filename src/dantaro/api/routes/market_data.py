@@ -161,7 +161,8 @@ async def get_premium(
             now_ms=serving.clock.now_ms(),
         )
 
-    question = Question(f"{_BASE}/premium", (wanted, history), (PartKind.PREMIUM,))
+    parts = (PartKind.PREMIUM, PartKind.MARKET_STATUS)
+    question = Question(f"{_BASE}/premium", (wanted, history), parts)
     return await answer_with_history(request, serving, question, body, nothing)
 
 

@@ -19,6 +19,44 @@ _BANDS: JsonDict = {
     "moderate_resistance": 65000.0,
     "conservative_resistance": None,
 }
+_MEASURED_ON: JsonDict = {"live": "all", "backtest": "binance_spot_1d"}
+_STRENGTH_RECORD: JsonDict = {
+    "beats_baselines": False,
+    "measured_on": _MEASURED_ON,
+    "horizons": {
+        "1d": {
+            "beats_baselines": True,
+            "source": "backtest",
+            "excess_return": {
+                "live": {"mean": 0.0009, "low": -0.0021, "high": 0.0039, "n": 420, "days": 21},
+                "backtest": {
+                    "mean": 0.0011,
+                    "low": 0.0004,
+                    "high": 0.0018,
+                    "n": 42100,
+                    "days": 1003,
+                },
+            },
+        },
+        "7d": {
+            "beats_baselines": False,
+            "source": "backtest",
+            "excess_return": {
+                "backtest": {"mean": 0.0042, "low": -0.001, "high": 0.0094, "n": 41900, "days": 997}
+            },
+        },
+    },
+}
+_LEVEL_CLASS: JsonDict = {
+    "hold_rate": 0.629,
+    "hold_minus_placebo": 0.019,
+    "low": 0.0072,
+    "high": 0.0308,
+    "n": 5321,
+    "days": 330,
+    "beats_baselines": True,
+}
+_ON_RECORDINGS: JsonDict = {"backtest": "binance_spot_1h_2023"}
 ITEM: JsonDict = {
     "symbol": "BTC",
     "total_score": 0.71,
@@ -47,11 +85,10 @@ ITEM: JsonDict = {
     "price_source": "ticker",
     "rating": {"1h": {"rating": 0.4, "label": "BUY", "moving_averages": 0.5, "oscillators": 0.3}},
     "levels": _BANDS,
-    "track_record": None,
+    "track_record": _STRENGTH_RECORD,
     "data_as_of": "2026-01-01T00:00:00Z",
     "unavailable": {
         "market_cap": "no_source",
-        "track_record": "not_measured_yet",
         "levels.conservative_resistance": "no_evidence",
     },
 }
@@ -123,10 +160,24 @@ SUPPORT_LEVELS: JsonDict = {
             "age_seconds": 302400,
             "methods": ["swing", "round_number"],
             "strength": 0.5,
-            "hold_probability": None,
-            "unavailable": {"hold_probability": "not_measured_yet"},
+            "hold_probability": 0.64,
+            "track_record": {
+                "beats_baselines": True,
+                "source": "backtest",
+                "horizon_days": 7,
+                "measured_on": _ON_RECORDINGS,
+                "methods": {"round_number": {"backtest": _LEVEL_CLASS}},
+            },
+            "unavailable": {},
         }
     ],
+    "track_record": {
+        "horizon_days": 7,
+        "measured_on": _ON_RECORDINGS,
+        "overall": {"backtest": _LEVEL_CLASS},
+        "sides": {"support": {"backtest": _LEVEL_CLASS}},
+        "bands": {"aggressive_support": {"backtest": _LEVEL_CLASS}},
+    },
     "resolution": {
         "requested": "BTC",
         "market": "okx:BTC/USDT",
@@ -149,6 +200,52 @@ MARKET_STATUS: JsonDict = {
     "market_status": _STATE,
     "cache_timestamp": PUBLISHED,
     "data_source": "cache",
+}
+TRACK_RECORD: JsonDict = {
+    **AGE,
+    "success": True,
+    "summary": [
+        {
+            "subject": "recommendations",
+            "horizon_days": 7,
+            "source": "backtest",
+            "data": "binance_spot_1d",
+            "beats_baselines": False,
+            "text": "total_score against the return of the next 7 days (2023-04-04 to 2025-12-25, 997 days): "
+            "mean daily rank correlation +0.129 (95 % interval +0.109 to +0.149). It is above the best of 10 "
+            "baselines, equal_weight at +0.120, but not by more than chance: it does not beat its baselines.",
+            "unavailable": {},
+        }
+    ],
+    "live": [],
+    "backtest": [
+        {
+            "subject": "recommendations",
+            "measure": "rank_ic",
+            "horizon_days": 7,
+            "data": "binance_spot_1d",
+            "group": "score",
+            "name": "total",
+            "value": 0.129,
+            "low": 0.109,
+            "high": 0.149,
+            "t_stat": 12.9,
+            "n": 199400,
+            "days": 997,
+            "measured_from": "2023-04-04T00:00:00Z",
+            "measured_until": "2025-12-25T00:00:00Z",
+            "beats_baselines": False,
+            "unavailable": {},
+        }
+    ],
+    "total": 1,
+    "ranked_set": "all",
+    "measured_at": PUBLISHED,
+    "cache_timestamp": PUBLISHED,
+    "data_source": "cache",
+    "message": "no publication has been scored yet: the first is when its horizon of 1, 3 or 7 days has "
+    "passed; `backtest` is from recorded candles alone",
+    "unavailable": {"live": "not_measured_yet"},
 }
 BUNDLE: JsonDict = {
     **AGE,

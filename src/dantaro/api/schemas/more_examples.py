@@ -46,6 +46,7 @@ EXAMPLES: Mapping[str, JsonDict] = {
     "SupportLevelsAnswer": examples.SUPPORT_LEVELS,
     "MarketStatusAnswer": examples.MARKET_STATUS,
     "BundleAnswer": examples.BUNDLE,
+    "TrackRecordAnswer": examples.TRACK_RECORD,
     "RecommendationAnswer": {
         **AGE,
         **_SOURCE,
@@ -55,6 +56,8 @@ EXAMPLES: Mapping[str, JsonDict] = {
         "features": {"reversal_1d": 0.012, "turnover_30d": 1.1e9},
         "indicators": {"rsi_14": 55.1, "adx_14": None},
         "unavailable": {"adx_14": "insufficient_history"},
+        "thresholds": {"universe_size": 200, "min_turnover_usd": 50000.0},
+        "noted": [],
         "places": [
             {
                 "ranked_set": "all",

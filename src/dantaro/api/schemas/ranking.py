@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dantaro.api.schemas.base import Aged, Body, Source, Time, Unavailable, Unit
-from dantaro.market.results import RatingLabel, Side, Strength
+from dantaro.api.schemas.track_record import LevelRecord, LevelsRecord, RecommendationRecord
+from dantaro.market.results import ExclusionReason, RatingLabel, Side, Strength
 
 Band = Annotated[
     float | None, Field(description="a price, or null with the reason in `unavailable`")
@@ -66,7 +67,9 @@ class RecommendationItem(Body):
     price_source: Literal["ticker", "last_close"]
     rating: Annotated[Mapping[str, RatingSummary], Field(description="by timeframe")]
     levels: LevelBands | None
-    track_record: Mapping[str, float | None] | None
+    track_record: Annotated[
+        RecommendationRecord | None, Field(description="how its strength class did")
+    ]
     data_as_of: Time
     unavailable: Unavailable
 
@@ -133,6 +136,14 @@ class RecommendationAnswer(Aged):
     features: Annotated[Mapping[str, float | None], Field(description="in natural units")]
     indicators: Mapping[str, float | None]
     unavailable: Unavailable
+    thresholds: Annotated[
+        Mapping[str, object],
+        Field(description="the limits of the exclusions that the market passed, by parameter"),
+    ]
+    noted: Annotated[
+        list[ExclusionReason],
+        Field(description="what keeps it out of some ranked sets, though not of those in `places`"),
+    ]
     places: list[PlaceDetails]
     ratings: list[RatingDetails]
     resolution: MarketResolution
@@ -170,7 +181,13 @@ class LevelZone(Body):
     age_seconds: Annotated[int, Field(description="from `confirmed_at` to the data's time")]
     methods: list[str]
     strength: Unit
-    hold_probability: float | None
+    hold_probability: Annotated[
+        float | None,
+        Field(description="that it holds when it is touched, calibrated on what was measured"),
+    ]
+    track_record: Annotated[
+        LevelRecord | None, Field(description="how levels of its methods and side did")
+    ]
     unavailable: Unavailable
 
 
@@ -189,7 +206,10 @@ class SupportLevelsAnswer(Aged):
     price_source: Literal["ticker", "last_close"]
     levels_price: Annotated[float, Field(description="the close that the levels were computed at")]
     atr: Annotated[float | None, Field(description="daily average true range in quote currency")]
-    levels: list[LevelZone]
+    levels: Annotated[list[LevelZone], Field(description="the most proven first")]
+    track_record: Annotated[
+        LevelsRecord | None, Field(description="how the served levels did, and each band")
+    ]
     resolution: MarketResolution
     unavailable: Unavailable
 

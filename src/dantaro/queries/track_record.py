@@ -1,0 +1,90 @@
+"""What was measured of recommendations and levels, found by class, and which of several records counts.
+
+A class may have been measured live, in several ranked sets, and on several recordings. Records are shown
+for one ranked set and one recording at a time, since figures of different markets do not mix.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dantaro.market.results import Record
+
+LIVE = "live"
+BACKTEST = "backtest"
+LEAST_LIVE_DAYS = 30
+"""From so many days on the live record decides whether baselines are beaten."""
+
+Measured = Mapping[int, Mapping[str, Record]]
+"""The records of one measure of one class: by horizon in days, then by source."""
+
+
+class TrackRecord:
+    """The part TRACK_RECORD: all `rows`, in the order of the document, and the same by class."""
+
+    def __init__(self, rows: tuple[Record, ...]) -> None:
+        self.rows = rows
+        self._classes: dict[tuple[str, str, str, str], list[Record]] = {}
+        days: dict[tuple[str, str], dict[str, int]] = {}
+        for row in rows:
+            key = (row.subject, row.measure, row.group, row.name)
+            self._classes.setdefault(key, []).append(row)
+            known = days.setdefault((row.subject, row.source), {})
+            known[row.data] = max(row.days, known.get(row.data, 0))
+        self._days: Mapping[tuple[str, str], Mapping[str, int]] = days
+
+    def view(self, subject: str, ranked_sets: Iterable[str]) -> "View":
+        """What was measured of `subject`: live in the first of `ranked_sets` that has any record, and on
+        the recording with the most days (of equally long ones the first by name).
+        """
+        live = self._days.get((subject, LIVE), {})
+        tested = self._days.get((subject, BACKTEST), {})
+        data = {}
+        if (its_set := next((name for name in ranked_sets if name in live), None)) is not None:
+            data[LIVE] = its_set
+        if tested:
+            data[BACKTEST] = min(tested, key=lambda name: (-tested[name], name))
+        horizons = [
+            row.horizon_days
+            for row in self.rows
+            if row.subject == subject and data.get(row.source) == row.data
+        ]
+        return View(self, subject, data, max(horizons, default=0))
+
+    def data_of(self, source: str) -> tuple[str, ...]:
+        """The ranked sets (live) or recordings (backtest) that have records, sorted."""
+        found = {name for (_, its), days in self._days.items() if its == source for name in days}
+        return tuple(sorted(found))
+
+    def of_class(self, subject: str, measure: str, group: str, name: str) -> Iterable[Record]:
+        """Every record of one measure of one class."""
+        return self._classes.get((subject, measure, group, name), ())
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The records of one subject, of one ranked set and one recording: `data` names them by source,
+    `longest_days` is the longest horizon among them, 0 when there are none.
+    """
+
+    track: TrackRecord
+    subject: str
+    data: Mapping[str, str]
+    longest_days: int
+
+    def of(self, measure: str, group: str, name: str) -> Measured:
+        """The records of one measure of one class, the shortest horizon first."""
+        found: dict[int, dict[str, Record]] = {}
+        for row in self.track.of_class(self.subject, measure, group, name):
+            if self.data.get(row.source) == row.data:
+                found.setdefault(row.horizon_days, {})[row.source] = row
+        return dict(sorted(found.items()))
+
+
+def deciding(records: Mapping[str, Record]) -> Record | None:
+    """Of one class' records by source the one that says whether baselines are beaten: the live one from
+    `LEAST_LIVE_DAYS` on, before that the backtest; None while neither can say.
+    """
+    live, tested = records.get(LIVE), records.get(BACKTEST)
+    if live is not None and live.days >= LEAST_LIVE_DAYS and live.beats_baselines is not None:
+        return live
+    return tested if tested is not None and tested.beats_baselines is not None else None
