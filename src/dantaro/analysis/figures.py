@@ -13,6 +13,7 @@ import numpy as np
 from dantaro.analysis import indicators
 from dantaro.analysis.panel import FloatArray, Panel, select
 from dantaro.analysis.preparation import Prepared
+from dantaro.analysis.rows import float_rows
 from dantaro.market.results import MarketFeatures
 
 _NOT_ENOUGH = "too few days of candles, or no movement in them"
@@ -21,16 +22,13 @@ _NOT_ENOUGH = "too few days of candles, or no movement in them"
 def market_features(prepared: Prepared) -> tuple[MarketFeatures, ...]:
     """One row per scored market, in the order of `prepared.markets`."""
     rows = np.flatnonzero(prepared.scored)
-    columns = _indicators(prepared)
-    reading = prepared.reading
+    features = {name: column[rows] for name, column in prepared.reading.features.items()}
+    named = zip(
+        float_rows(_finite(features)), float_rows(_finite(_indicators(prepared))), strict=True
+    )
     return tuple(
-        _row(
-            prepared,
-            int(row),
-            {name: _figure(column[row]) for name, column in reading.features.items()},
-            {name: _figure(column[place]) for name, column in columns.items()},
-        )
-        for place, row in enumerate(rows)
+        _row(prepared, row, of_features, of_indicators)
+        for row, (of_features, of_indicators) in zip(rows.tolist(), named, strict=True)
     )
 
 
@@ -52,20 +50,23 @@ def bollinger_percent_b(panel: Panel, period: int = 20, width: float = 2.0) -> F
 
 def _indicators(prepared: Prepared) -> Mapping[str, FloatArray]:
     """Each indicator over the scored rows, read from rolling days or from UTC days."""
-    hourly = prepared.reading.from_hourly[prepared.scored]
-    by_hours = _of_days(select(prepared.panels.days, prepared.scored))
-    by_days = _of_days(select(prepared.panels.daily, prepared.scored))
-    return {name: np.where(hourly, by_hours[name], by_days[name]) for name in by_hours}
+    scored, from_hourly = prepared.scored, prepared.reading.from_hourly
+    by_hours = _of_days(select(prepared.panels.days, scored & from_hourly))
+    by_days = _of_days(select(prepared.panels.daily, scored & ~from_hourly))
+    hourly = from_hourly[scored]
+    columns = {name: np.full(hourly.size, np.nan) for name in by_hours}
+    for name, column in columns.items():
+        column[hourly], column[~hourly] = by_hours[name], by_days[name]
+    return columns
 
 
 def _of_days(days: Panel) -> Mapping[str, FloatArray]:
     close = days.close[:, -1] if days.opened_at_ms.size else np.full(len(days.markets), np.nan)
     line, signal = indicators.macd(days, last=1)
-    adx = indicators.directional_movement(days, last=1)[0]
     columns = {
         "rsi_14": indicators.rsi(days, last=1),
         "macd_histogram_fraction": line - signal,
-        "adx_14": adx,
+        "adx_14": indicators.adx(days, last=1),
         "atr_14_fraction": indicators.atr(days, last=1),
     }
     newest = {name: _newest(values, close) for name, values in columns.items()}
@@ -99,5 +100,5 @@ def _row(
     )
 
 
-def _figure(value: np.float64) -> float | None:
-    return float(value) if np.isfinite(value) else None
+def _finite(columns: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+    return {name: np.where(np.isfinite(column), column, np.nan) for name, column in columns.items()}
