@@ -1,0 +1,220 @@
+"""The plots of one recording that doubt it: chance, parts of the data, leaks and who was in it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import plotly.graph_objects as go
+
+from dantaro.research.plots import (
+    BLUE,
+    DAY,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    Plot,
+    absent,
+    at_horizon,
+    bars_of,
+    days_of,
+    drawn,
+    heading,
+    horizons_of,
+    panels,
+    rounded,
+    shown,
+    values_of,
+)
+from dantaro.research.report_data import FeatureCheck, RandomRankings, RecordingFindings, Slice
+from dantaro.research.report_words import number, probability
+
+
+def random_rankings(found: RecordingFindings, name: str) -> Plot:
+    title = "The total among rankings drawn by chance"
+    shares = [each for each in found.random if each.measure == "rank_ic" and each.counts]
+    if not shares:
+        return absent(name, title, found.missing.get("random"))
+    figure = panels([heading(each.horizon_days) for each in shares], gap=0.05)
+    for column, each in enumerate(shares, start=1):
+        _add_random(figure, each, column)
+    figure.update_xaxes(title_text="mean daily rank IC")
+    figure.update_yaxes(title_text="random rankings", col=1)
+    return drawn(
+        name,
+        title,
+        f"The bars are {shares[0].draws:,} random rankings of the same coins on the same days; the line "
+        "is the total. The p-value is the share of random rankings that did as well or better; the "
+        "smallest that so many draws can show is one over their number plus one.",
+        figure,
+        height=320,
+    )
+
+
+def _add_random(figure: go.Figure, draws: RandomRankings, column: int) -> None:
+    edges = draws.edges
+    pairs = list(pairwise(edges))
+    figure.add_bar(
+        x=rounded((low + high) / 2 for low, high in pairs),
+        y=list(draws.counts),
+        name="random rankings",
+        width=rounded(high - low for low, high in pairs),
+        marker_color=GREY,
+        legendgroup="random",
+        showlegend=column == 1,
+        row=1,
+        col=column,
+    )
+    if draws.observed is None:
+        return
+    x, top = float(f"{draws.observed:.6g}"), max(draws.counts)
+    figure.add_scatter(
+        x=[x, x],
+        y=[0, top],
+        mode="lines+text",
+        name="the total",
+        legendgroup="total",
+        line={"color": BLUE, "width": 2.5},
+        showlegend=column == 1,
+        row=1,
+        col=column,
+        text=["", f"{number(draws.observed, signed=True)}, p {_p(draws.p_value)}"],
+        textposition="middle left" if draws.observed > edges[-1] else "top center",
+    )
+
+
+def _p(p_value: float | None) -> str:
+    said = probability(p_value)
+    return shown(said if said.startswith("<") else f"= {said}")
+
+
+def slices_compared(found: RecordingFindings, name: str) -> Plot:
+    title = "The total by liquidity tier, market regime and fold"
+    horizons = horizons_of(found.slices)
+    if not horizons:
+        return absent(name, title, found.missing.get("slices"))
+    figure = panels(
+        [heading(h) for h in horizons], rows=2, gap=0.03, vertical_spacing=0.13, shared_yaxes=True
+    )
+    for column, horizon in enumerate(horizons, start=1):
+        here = at_horizon(found.slices, horizon)
+        _add_slices(figure, here, column)
+    labels = list(dict.fromkeys(_slice_label(each) for each in reversed(found.slices)))
+    figure.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
+    figure.update_xaxes(title_text="mean daily rank IC", row=1)
+    figure.update_xaxes(title_text="top 20 minus universe after costs, % per horizon", row=2)
+    figure.add_vline(x=0, line_width=1, line_color=GREY)
+    return drawn(
+        name,
+        title,
+        "The same measures within parts of the markets (tiers: thirds by 30-day turnover) and of the "
+        "days (regimes of the whole market; folds). A ranking that works in one row only, works "
+        "by that row's luck or for its reason; the intervals widen as days get fewer.",
+        figure,
+        height=170 + 44 * len(labels),
+    )
+
+
+def _slice_label(one: Slice) -> str:
+    return shown(f"{one.group}: {one.name}")
+
+
+def _add_slices(figure: go.Figure, here: Sequence[Slice], column: int) -> None:
+    colours = {"tier": BLUE, "regime": ORANGE, "fold": GREEN}
+    for group in dict.fromkeys(each.group for each in here):
+        chosen = [each for each in here if each.group == group]
+        labels = [_slice_label(each) for each in chosen]
+        rows = (
+            ([each.rank_ic for each in chosen], 1.0),
+            ([each.net_excess for each in chosen], 100.0),
+        )
+        for row, (figures, scale) in enumerate(rows, start=1):
+            figure.add_scatter(
+                x=values_of(figures, scale),
+                y=labels,
+                mode="markers",
+                name=f"by {group}",
+                error_x=bars_of(figures, scale),
+                legendgroup=group,
+                marker={"color": colours.get(group, GREY), "size": 8},
+                showlegend=column == 1 and row == 1,
+                row=row,
+                col=column,
+            )
+
+
+def features_checked(found: RecordingFindings, name: str) -> Plot:
+    title = "Leak control: every feature's own rank IC"
+    horizons = horizons_of(found.features)
+    if not horizons:
+        return absent(name, title, found.missing.get("features"))
+    figure = panels([heading(h) for h in horizons], shared_yaxes=True, gap=0.03)
+    for column, horizon in enumerate(horizons, start=1):
+        here = at_horizon(found.features, horizon)
+        _add_features(figure, here, column)
+    order = sorted(
+        at_horizon(found.features, horizons[0]),
+        key=lambda each: (each.rank_ic.value or 0.0, each.feature),
+    )
+    labels = list(dict.fromkeys(shown(each.feature) for each in (*order, *found.features)))
+    figure.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
+    figure.update_xaxes(title_text="mean daily rank IC")
+    return drawn(
+        name,
+        title,
+        "A feature beyond the dashed lines ranks better than honest features do and is suspected of "
+        "knowing the future. The control is tomorrow's return itself, put in on purpose: if it were "
+        "not flagged, no leak would be.",
+        figure,
+        height=130 + 20 * len(labels),
+    )
+
+
+def _add_features(figure: go.Figure, here: Sequence[FeatureCheck], column: int) -> None:
+    for label, colour, symbol, chosen in (
+        ("features", GREY, "circle", [e for e in here if not e.flagged]),
+        ("flagged", RED, "x", [e for e in here if e.flagged]),
+    ):
+        figures = [each.rank_ic for each in chosen]
+        figure.add_scatter(
+            x=values_of(figures),
+            y=[shown(each.feature) for each in chosen],
+            mode="markers",
+            name=label,
+            error_x=bars_of(figures),
+            legendgroup=label,
+            showlegend=column == 1,
+            marker={"color": colour, "symbol": symbol, "size": 8},
+            row=1,
+            col=column,
+        )
+    for side in (-1, 1):
+        threshold = side * max(each.threshold for each in here)
+        figure.add_vline(x=threshold, line_width=1.2, line_dash="dash", line_color=RED, col=column)
+    figure.add_vline(x=0, line_width=1, line_color=GREY, col=column)
+
+
+def universe_over_time(found: RecordingFindings, name: str) -> Plot:
+    title = "Markets over time"
+    universe = found.universe
+    if not universe.at_ms:
+        return absent(name, title, found.missing.get("universe"))
+    figure = panels([""])
+    x = days_of(universe.at_ms)
+    for label, colour, values in (
+        ("with candles", GREY, universe.listed),
+        ("ranked", BLUE, universe.ranked),
+    ):
+        figure.add_scatter(
+            x=x, y=list(values), mode="lines", name=label, line={"color": colour, "width": 1.8}
+        )
+    figure.update_xaxes(title_text=DAY)
+    figure.update_yaxes(title_text="markets", rangemode="tozero")
+    return drawn(
+        name,
+        title,
+        "How many markets had candles on each day and how many of them were ranked, by what was known "
+        "on that day. Markets that were delisted later are in it until they ended; between the lines "
+        "are the exclusions, told below.",
+        figure,
+        height=300,
+    )
