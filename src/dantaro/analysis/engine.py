@@ -7,6 +7,7 @@ candle has closed, pass the panels of the first `prepare` to the next.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from dantaro.analysis.features import FEATURES
 from dantaro.analysis.figures import market_features
 from dantaro.analysis.inputs import Inputs, Panels, build_panels
 from dantaro.analysis.levels import levels
-from dantaro.analysis.panel import Panel, aggregate, select
+from dantaro.analysis.panel import aggregate, blocks
 from dantaro.analysis.parameters import Parameters
 from dantaro.analysis.premium import Quotes, premium
 from dantaro.analysis.preparation import Prepared, prepare
@@ -23,8 +24,8 @@ from dantaro.analysis.scores import RankedSet, score_set, summarise
 from dantaro.analysis.sets import is_traced
 from dantaro.analysis.status import market_status
 from dantaro.market.documents import Document, document
-from dantaro.market.results import PartKind, Price, RankedSetSummary
-from dantaro.market.timeframes import FOUR_HOURLY
+from dantaro.market.results import PartKind, Price, RankedSetSummary, Rating
+from dantaro.market.timeframes import DAILY, FOUR_HOURLY, HOURLY
 
 __all__ = [
     "Inputs",
@@ -145,11 +146,14 @@ def _summary(moment: Prepared, ranked: RankedSet) -> RankedSetSummary:
 
 
 def _ratings(moment: Prepared) -> Document:
-    hourly = select(moment.panels.hourly, moment.scored)
-    panels: list[Panel] = [hourly, aggregate(hourly, FOUR_HOURLY)]
-    panels.append(select(moment.panels.daily, moment.scored))
-    found = [row for panel in panels if panel.opened_at_ms.size for row in ratings(panel)]
-    return document(PartKind.RATINGS, found)
+    """The ratings of each timeframe, by rows at a time: all rows' four-hourly candles are not small."""
+    hourly = blocks(moment.panels.hourly, moment.scored)
+    daily = blocks(moment.panels.daily, moment.scored)
+    found: dict[str, list[Rating]] = {frame.name: [] for frame in (HOURLY, FOUR_HOURLY, DAILY)}
+    for hours, days in zip(hourly, daily, strict=True):
+        for panel in (hours, aggregate(hours, FOUR_HOURLY), days):
+            found[panel.timeframe.name] += ratings(panel) if panel.opened_at_ms.size else ()
+    return document(PartKind.RATINGS, list(chain.from_iterable(found.values())))
 
 
 def _prices(moment: Prepared) -> Iterator[Price]:
