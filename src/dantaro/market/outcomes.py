@@ -117,6 +117,19 @@ class OutcomeDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Touch:
+    """A touch of a zone that was counted; of the line that stands for chance when `placebo`."""
+
+    exchange: str
+    symbol: str
+    side: Side
+    placebo: bool
+    touched_at_ms: int
+    zone_low: float
+    zone_high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """One measure of one class whose daily values make up the live record; as in `results.Record`."""
 
@@ -141,6 +154,16 @@ class Contribution:
     n: int
     total: float
     parts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days of one series, ascending: what all their parts contributed, one entry for each day."""
+
+    day: Sequence[int]
+    parts: Sequence[int]
+    n: Sequence[int]
+    total: Sequence[float]
 
 
 _TABLES: Mapping[str, type] = {

@@ -10,11 +10,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, union_all
 from sqlalchemy import insert as plain_insert
 
 from dantaro.errors import NotFound
-from dantaro.market.outcomes import HORIZONS_DAYS, Contribution, OutcomeDocument, Series
+from dantaro.market.outcomes import (
+    HORIZONS_DAYS,
+    Contribution,
+    Days,
+    OutcomeDocument,
+    Series,
+    Touch,
+)
 from dantaro.market.outcomes import unpack_outcome as unpack
 from dantaro.market.results import PartKind, Side
 from dantaro.market.timeframes import DAY_MS, HOURLY
@@ -25,6 +32,7 @@ from dantaro.storage.tables import (
     followed_markets,
     generation_parts,
     level_touches,
+    markets,
     outcome_days,
     outcome_series,
     outcomes,
@@ -48,18 +56,6 @@ class DueOutcome:
     generation: int
     published_at_ms: int
     horizon_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """A touch of a zone that was counted; of the line that stands for chance when `placebo`."""
-
-    market_id: int
-    side: Side
-    placebo: bool
-    touched_at_ms: int
-    zone_low: float
-    zone_high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +95,6 @@ class OutcomeTally:
     unscorable: int
 
 
-@dataclass(frozen=True, slots=True)
-class Days:
-    """The days of one series, ascending: int[T], int[T], int[T], float[T]; see `Contribution`."""
-
-    day: Sequence[int]
-    parts: Sequence[int]
-    n: Sequence[int]
-    total: Sequence[float]
-
-
 def due_outcomes(store: Store, *, now_ms: int, limit: int) -> tuple[DueOutcome, ...]:
     """The oldest outcomes that are due at `now_ms` and not there yet, by the end of their horizon.
 
@@ -118,9 +104,7 @@ def due_outcomes(store: Store, *, now_ms: int, limit: int) -> tuple[DueOutcome, 
     due = [
         select(first, literal(days).label("horizon_days")).where(
             first.c.published_at_ms < HOURLY.floor(now_ms - days * DAY_MS),
-            ~select(outcomes.c.id)
-            .where(outcomes.c.part_id == first.c.part_id, outcomes.c.horizon_days == days)
-            .exists(),
+            ~_has_outcome(first.c.part_id, days),
         )
         for days in HORIZONS_DAYS
     ]
@@ -156,6 +140,24 @@ def first_published(store: Store) -> Mapping[PartKind, int]:
     )
     with store.reading() as connection:
         return {PartKind(kind): at_ms for kind, at_ms in connection.execute(statement)}
+
+
+def oldest_unscored(store: Store) -> Mapping[tuple[PartKind, int], int]:
+    """When the oldest part without an outcome was first published, by kind and horizon."""
+    first = _first_publications().subquery()
+    statements = [
+        select(
+            first.c.kind,
+            literal(days).label("horizon_days"),
+            func.min(first.c.published_at_ms).label("at_ms"),
+        )
+        .where(~_has_outcome(first.c.part_id, days))
+        .group_by(first.c.kind)
+        for days in HORIZONS_DAYS
+    ]
+    with store.reading() as connection:
+        rows = connection.execute(union_all(*statements)).all()
+    return {(PartKind(row.kind), row.horizon_days): row.at_ms for row in rows}
 
 
 def part_published_within(
@@ -275,9 +277,11 @@ def measured_data(store: Store) -> tuple[tuple[str, int, str], ...]:
 
 
 def read_days(
-    store: Store, *, subject: str, horizon_days: int, data: str
+    store: Store, *, subject: str, horizon_days: int, data: str, before_day: int
 ) -> Mapping[tuple[str, str, str], Days]:
-    """The days of every series of one subject, horizon and ranked set, by measure, group and name."""
+    """The days before `before_day` of every series of one subject, horizon and ranked set, by measure,
+    group and name; a series without any is left out.
+    """
     table = outcome_series
     chosen = select(table.c.id, table.c.measure, table.c.group, table.c.name).where(
         table.c.subject == subject, table.c.horizon_days == horizon_days, table.c.data == data
@@ -288,7 +292,7 @@ def read_days(
         for series in connection.execute(chosen.order_by(table.c.id)).all():
             rows = connection.execute(
                 select(days.c.day, days.c.parts, days.c.n, days.c.total)
-                .where(days.c.series_id == series.id)
+                .where(days.c.series_id == series.id, days.c.day < before_day)
                 .order_by(days.c.day)
             ).all()
             if rows:
@@ -332,6 +336,15 @@ def _first_publications() -> Select[Any]:
         )
         .where(table.c.kind.in_(SCORED_KINDS), table.c.changed)
         .group_by(table.c.part_id, table.c.kind)
+    )
+
+
+def _has_outcome(part_id: ColumnElement[int], horizon_days: int) -> ColumnElement[bool]:
+    table = outcomes
+    return (
+        select(table.c.id)
+        .where(table.c.part_id == part_id, table.c.horizon_days == horizon_days)
+        .exists()
     )
 
 
@@ -381,7 +394,9 @@ def _insert_outcome(
 def _touches(connection: Connection, due: DueOutcome, *, until_ms: int) -> tuple[Touch, ...]:
     table = level_touches
     rows = connection.execute(
-        select(table).where(
+        select(table, markets.c.exchange, markets.c.symbol)
+        .join(markets, markets.c.id == table.c.market_id)
+        .where(
             table.c.horizon_days == due.horizon_days,
             table.c.touched_at_ms >= due.published_at_ms,
             table.c.touched_at_ms < until_ms,
@@ -392,7 +407,8 @@ def _touches(connection: Connection, due: DueOutcome, *, until_ms: int) -> tuple
 
 def _touch(row: Row[Any]) -> Touch:
     return Touch(
-        row.market_id,
+        row.exchange,
+        row.symbol,
         Side(row.side),
         bool(row.placebo),
         row.touched_at_ms,
@@ -404,11 +420,15 @@ def _touch(row: Row[Any]) -> Touch:
 def _insert_touches(
     connection: Connection, due: DueOutcome, touches: Sequence[Touch], recorded_at_ms: int
 ) -> None:
+    if not touches:
+        return
+    known = connection.execute(select(markets.c.exchange, markets.c.symbol, markets.c.id))
+    ids = {(row.exchange, row.symbol): row.id for row in known}
     rows = [
         {
             "horizon_days": due.horizon_days,
             "touched_at_ms": touch.touched_at_ms,
-            "market_id": touch.market_id,
+            "market_id": ids[touch.exchange, touch.symbol],
             "side": touch.side.value,
             "placebo": touch.placebo,
             "zone_low": touch.zone_low,
@@ -417,8 +437,7 @@ def _insert_touches(
         }
         for touch in touches
     ]
-    if rows:
-        connection.execute(plain_insert(level_touches), rows)
+    connection.execute(plain_insert(level_touches), rows)
 
 
 def _add_to_days(
