@@ -247,10 +247,11 @@ def _mean_and_error(values: FloatArray, lags: int) -> tuple[float | None, float 
     days = int(np.count_nonzero(present))
     if days == 0:
         return None, None, 0
-    known = values[present]
+    known, places = values[present], np.flatnonzero(present)
     constant = _is_constant(known)
     mean = float(known[0]) if constant else float(known.mean())
-    deviations = np.where(present, values - mean, 0.0)
+    deviations = np.zeros(places[-1] - places[0] + 1)  # so that days before and after change no bit
+    deviations[places - places[0]] = known - mean
     variance = 0.0 if constant else long_run_sum(deviations, lags) / days**2
     return mean, sqrt(variance) if days > 1 else None, days
 
