@@ -36,6 +36,7 @@ class Group(StrEnum):
 
     PLACE = "Data and addresses"
     EXCHANGES = "Exchanges and markets"
+    ANALYSIS = "Analysis"
     SCHEDULE = "Schedule"
     JOBS = "Jobs"
     RETENTION = "Back-fill and retention"
@@ -139,6 +140,12 @@ class Settings:
     )
     exchange_timeout_seconds: int = _declare(
         Group.EXCHANGES, whole(1, 120), "10", "How long one request to an exchange may take."
+    )
+    ranking_model: Path | None = _declare(  # noqa: RUF009 - it returns dataclasses.field()
+        Group.ANALYSIS,
+        Kind("the path of a file written by `dantaro fit`", optional_file),
+        "",
+        "The fitted model behind the total score. Empty: the one that is shipped.",
     )
     markets_seconds: int = _declare(
         Group.SCHEDULE, SECONDS, "3600", "How often the market lists are read."

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from dantaro.analysis.parameters import Parameters
+from dantaro.app.models import load_ranking
 from dantaro.pipeline.collect import CollectionPlan
 from dantaro.pipeline.retain import RetentionPlan
 from dantaro.settings import Settings
@@ -50,7 +51,11 @@ class WorkerPlan:
 
     @classmethod
     def of(cls, settings: Settings) -> "WorkerPlan":
-        """The plan that `settings` describe."""
+        """The plan that `settings` describe.
+
+        Raises:
+            ConfigurationError: a model file that they name cannot be read or trusted.
+        """
         return cls(
             exchanges=settings.exchanges,
             collection=collection_plan(settings),
@@ -60,6 +65,7 @@ class WorkerPlan:
                 hourly_candles=settings.backfill_hourly_days * 24,
                 daily_candles=settings.backfill_daily_days,
                 max_ticker_age_seconds=3 * settings.tickers_seconds,
+                ranking=load_ranking(settings.ranking_model),
             ),
             retention=RetentionPlan(
                 hourly_days=settings.retain_hourly_days,
