@@ -1,6 +1,6 @@
 """The analysis' own parameters, with their defaults; recorded with every generation."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from dantaro.analysis.models import EQUAL_WEIGHTS, RankingModel
 
@@ -47,11 +47,15 @@ class Parameters:
     ranking: RankingModel = EQUAL_WEIGHTS
 
     def to_json(self) -> dict[str, object]:
-        """Every parameter as plain JSON values; a model by its name and its file's hash."""
+        """Every parameter as plain JSON values; a model by its name, its file's hash, and what it was
+        fitted on (None for one that was not fitted).
+        """
         return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
 
 
 def _plain(value: object) -> object:
     if isinstance(value, RankingModel):
-        return {"name": value.name, "sha256": value.sha256}
+        fitted = value.training
+        training = None if fitted is None else {**asdict(fitted), "data": list(fitted.data)}
+        return {"name": value.name, "sha256": value.sha256, "training": training}
     return list(value) if isinstance(value, tuple) else value

@@ -177,8 +177,8 @@ class Reader:
         """The catalogue, with the markets that the generation ranks even if the list lacks them."""
         ranking = snapshot.recommendations
         missing: list[Market] = [
-            market_from_symbol(row.exchange, row.symbol)
-            for key, row in ({} if ranking is None else ranking.features).items()
+            market_from_symbol(*key.split(":", 1))
+            for key in (() if ranking is None else ranking.features.keys)
             if self._catalogue.get(key) is None
         ]
         return Catalogue((*self._catalogue.markets, *missing)) if missing else self._catalogue

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from dantaro.api.bodies.model import absent
 from dantaro.api.bodies.reading import AgeFields, Reading, resolution_of
 from dantaro.api.bodies.recommendations import NO_TICKER, rating_details, rating_gaps
 from dantaro.api.schemas.market_data import (
@@ -261,7 +262,7 @@ def _exclusion(rows: Sequence[Exclusion]) -> ExclusionItem:
                 figure=row.figure,
                 threshold=row.threshold,
                 detail=row.detail,
-                unavailable=_absent("not_a_measure", figure=row.figure, threshold=row.threshold),
+                unavailable=absent("not_a_measure", figure=row.figure, threshold=row.threshold),
             )
             for row in rows
         ],
@@ -280,12 +281,12 @@ def _premium(row: Premium) -> PremiumItem:
         turnover_krw=row.turnover_krw,
         data_as_of=rfc3339(row.data_as_of_ms),
         unavailable={
-            **_absent(
+            **absent(
                 "mean_of_coins" if row.coin == INDEX else NO_TICKER,
                 krw_price=row.krw_price,
                 usdt_price=row.usdt_price,
             ),
-            **_absent(NO_TICKER, turnover_krw=row.turnover_krw),
+            **absent(NO_TICKER, turnover_krw=row.turnover_krw),
         },
     )
 
@@ -298,10 +299,6 @@ def _no_premium(reading: Reading) -> str:
     state = None if snapshot.statuses is None else snapshot.statuses.by_set.get(ALL)
     reason = None if state is None else state.missing.get("krw_premium")
     return NO_PREMIUM if reason is None else f"{NO_PREMIUM}: {reason}"
-
-
-def _absent(reason: str, **values: object) -> dict[str, str]:
-    return {name: reason for name, value in values.items() if value is None}
 
 
 def _market(
@@ -334,7 +331,7 @@ def _series(series: StoredSeries) -> SeriesItem:
         asked_until=rfc3339(covered.end_ms),
         open_gaps=series.open_gaps,
         missing_candles=series.missing_candles,
-        unavailable=_absent(
+        unavailable=absent(
             "no_candles",
             first_candle=covered.first_candle_ms,
             last_candle=covered.last_candle_ms,
@@ -349,7 +346,7 @@ def _coin(coin: str, markets: Sequence[Market], snapshot: Snapshot | None) -> Co
         reference=reference,
         markets=sorted(market.key for market in markets),
         exchanges=sorted({market.exchange for market in markets}),
-        unavailable=_absent("not_ranked", reference=reference),
+        unavailable=absent("not_ranked", reference=reference),
     )
 
 

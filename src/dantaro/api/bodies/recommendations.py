@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dantaro.api.bodies.model import NOT_RECORDED, absent, model_details
 from dantaro.api.bodies.prices import BAND_NAMES, shown_bands, shown_price
 from dantaro.api.bodies.reading import AgeFields, Reading, resolution_of
-from dantaro.api.bodies.records import StrengthRecords
+from dantaro.api.bodies.records import StrengthRecords, sensible
 from dantaro.api.schemas.ranking import (
     LevelBands,
     PlaceDetails,
@@ -59,6 +60,8 @@ _THRESHOLDS = (
     "peg_volatility",
 )
 """The parameters of the analysis that markets are excluded by."""
+_SHOWN_DIGITS = 6
+"""Of the figures of an item; the single recommendation has them to the last bit as `features`."""
 NO_SOURCE = "no_source"
 NO_TICKER = "no_ticker"
 NOT_PUBLISHED = "not_published"
@@ -125,7 +128,7 @@ def recommendation_body(reading: Reading, resolution: Resolution) -> Recommendat
     places = {} if ranking is None else ranking.places.get(key, {})
     if ranking is None or not places:
         raise NotFound(_unranked(reading, key))
-    features = ranking.features[key]
+    (features,) = ranking.features.rows(key)
     ratings = {} if snapshot.ratings is None else snapshot.ratings.of(key)
     records = StrengthRecords(snapshot.track_record)
     return RecommendationAnswer(
@@ -141,6 +144,7 @@ def recommendation_body(reading: Reading, resolution: Resolution) -> Recommendat
             if name in _THRESHOLDS
         },
         noted=_exclusions_of(snapshot, key),
+        model=model_details(snapshot, ranking.sets[_widest(places).ranked_set].summary),
         places=[_place(ranking, score) for score in _whole(ranking, key)],
         ratings=[rating_details(rating) for rating in ratings.values()],
         resolution=resolution_of(resolution),
@@ -182,10 +186,10 @@ def top_items(
 def rating_summary(rating: Rating) -> RatingSummary:
     """A rating without its votes."""
     return RatingSummary(
-        rating=rating.rating,
+        rating=sensible(rating.rating, _SHOWN_DIGITS),
         label=rating.label,
-        moving_averages=rating.moving_averages,
-        oscillators=rating.oscillators,
+        moving_averages=sensible(rating.moving_averages, _SHOWN_DIGITS),
+        oscillators=sensible(rating.oscillators, _SHOWN_DIGITS),
     )
 
 
@@ -212,7 +216,7 @@ def _item(
     snapshot: Snapshot, ranking: Recommendations, score: Score, records: StrengthRecords
 ) -> RecommendationItem:
     key = market_key(score.exchange, score.symbol)
-    features = ranking.features[key]
+    (features,) = ranking.features.rows(key)
     price = None if snapshot.prices is None else snapshot.prices.by_market.get(key)
     ratings = {} if snapshot.ratings is None else snapshot.ratings.of(key)
     found = None if snapshot.levels is None else snapshot.levels.bands.get(key)
@@ -231,7 +235,10 @@ def _item(
         price_change_24h=None if price is None else price.change_24h,
         volume_24h=None if price is None else price.turnover_24h,
         market_cap=None,
-        analysis_details={**features.features, **features.indicators},
+        analysis_details={
+            name: sensible(value, _SHOWN_DIGITS)
+            for name, value in (*features.features.items(), *features.indicators.items())
+        },
         updated_at=rfc3339(max(shown.at_ms, features.data_as_of_ms)),
         verified_at=rfc3339_or_none(snapshot.verified_at(PartKind.RECOMMENDATIONS)),
         rank=score.rank,
@@ -310,6 +317,13 @@ def _place(ranking: Recommendations, score: Score) -> PlaceDetails:
         recommendation_strength=score.strength,
         ranks=score.ranks,
         weights=summary.weights,
+        base=summary.base,
+        contributions=score.contributions,
+        estimate=score.estimate,
+        model=summary.model or None,
+        unavailable=absent(
+            NOT_RECORDED, base=summary.base, estimate=score.estimate, model=summary.model or None
+        ),
     )
 
 

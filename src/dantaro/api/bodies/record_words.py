@@ -177,7 +177,7 @@ def _verdict(row: Record, above: str, below: str) -> str:
         return "too few days to tell"
     if row.low > 0:
         return above
-    return below if row.high < 0 else "not to be told from nothing"
+    return below if row.high < 0 else "not distinguishable from zero"
 
 
 def _interval(row: Record, shown: Callable[[float | None], str]) -> str:

@@ -40,7 +40,9 @@ def track_record_body(reading: Reading, filters: Filters) -> TrackRecordAnswer:
     track = snapshot.track_record or TrackRecord(())
     rows = [row for row in track.rows if _is_asked(row, filters)]
     shown = {
-        source: [_item(row) for row in rows if row.source == source and _in_tier(row, filters)]
+        source: [
+            record_item(row) for row in rows if row.source == source and _in_tier(row, filters)
+        ]
         for source in _SOURCES
     }
     measured = snapshot.verified_at(PartKind.TRACK_RECORD)
@@ -83,6 +85,31 @@ def initializing_body(
     )
 
 
+def record_item(row: Record) -> RecordItem:
+    """One figure as it is answered."""
+    absent = {name: NOT_MEASURED_YET for name in _FIGURES if getattr(row, name) is None}
+    if row.beats_baselines is None:
+        absent["beats_baselines"] = "not_held_against_baselines"
+    return RecordItem(
+        subject=cast(Subject, row.subject),
+        measure=row.measure,
+        horizon_days=row.horizon_days,
+        data=row.data,
+        group=row.group,
+        name=row.name,
+        value=sensible(row.value, _DIGITS),
+        low=sensible(row.low, _DIGITS),
+        high=sensible(row.high, _DIGITS),
+        t_stat=sensible(row.t_stat, _DIGITS),
+        n=row.n,
+        days=row.days,
+        measured_from=rfc3339(row.from_ms),
+        measured_until=rfc3339(row.until_ms),
+        beats_baselines=row.beats_baselines,
+        unavailable={**absent, **row.missing},
+    )
+
+
 def _is_asked(row: Record, filters: Filters) -> bool:
     return (
         filters.horizon_days in (None, row.horizon_days)
@@ -120,30 +147,6 @@ def _summaries(rows: Sequence[Record]) -> Iterator[RecordSummary]:
             text=levels_in_words(figures) if of_levels else recommendations_in_words(figures),
             unavailable={"beats_baselines": NOT_MEASURED_YET} if beats is None else {},
         )
-
-
-def _item(row: Record) -> RecordItem:
-    absent = {name: NOT_MEASURED_YET for name in _FIGURES if getattr(row, name) is None}
-    if row.beats_baselines is None:
-        absent["beats_baselines"] = "not_held_against_baselines"
-    return RecordItem(
-        subject=cast(Subject, row.subject),
-        measure=row.measure,
-        horizon_days=row.horizon_days,
-        data=row.data,
-        group=row.group,
-        name=row.name,
-        value=sensible(row.value, _DIGITS),
-        low=sensible(row.low, _DIGITS),
-        high=sensible(row.high, _DIGITS),
-        t_stat=sensible(row.t_stat, _DIGITS),
-        n=row.n,
-        days=row.days,
-        measured_from=rfc3339(row.from_ms),
-        measured_until=rfc3339(row.until_ms),
-        beats_baselines=row.beats_baselines,
-        unavailable={**absent, **row.missing},
-    )
 
 
 def _nothing_of(track: TrackRecord) -> dict[str, str]:

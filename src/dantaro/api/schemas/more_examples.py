@@ -58,6 +58,18 @@ EXAMPLES: Mapping[str, JsonDict] = {
         "unavailable": {"adx_14": "insufficient_history"},
         "thresholds": {"universe_size": 200, "min_turnover_usd": 50000.0},
         "noted": [],
+        "model": {
+            "name": "ridge",
+            "sha256": "0" * 64,
+            "training": {
+                "data": ["binance_spot_1d"],
+                "decisions_from": "2021-04-01T00:00:00Z",
+                "decisions_until": "2023-12-24T00:00:00Z",
+                "rows": 199400,
+            },
+            "out_of_sample": [],
+            "unavailable": {},
+        },
         "places": [
             {
                 "ranked_set": "all",
@@ -71,6 +83,11 @@ EXAMPLES: Mapping[str, JsonDict] = {
                 "recommendation_strength": "BUY",
                 "ranks": {"reversal_1d": 0.6, "turnover_30d": 0.8},
                 "weights": {"reversal_1d": 0.5, "turnover_30d": 0.5},
+                "base": 0.5,
+                "contributions": {"reversal_1d": 0.05, "turnover_30d": 0.15},
+                "estimate": 0.7,
+                "model": "ridge",
+                "unavailable": {},
             }
         ],
         "ratings": [_RATING],

@@ -6,7 +6,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dantaro.api.schemas.base import Aged, Body, Source, Time, Unavailable, Unit
-from dantaro.api.schemas.track_record import LevelRecord, LevelsRecord, RecommendationRecord
+from dantaro.api.schemas.track_record import (
+    LevelRecord,
+    LevelsRecord,
+    RecommendationRecord,
+    RecordItem,
+)
 from dantaro.market.results import ExclusionReason, RatingLabel, Side, Strength
 
 Band = Annotated[
@@ -114,7 +119,49 @@ class PlaceDetails(Body):
     ranks: Annotated[
         Mapping[str, float], Field(description="each feature's rank in the set, 1 is favourable")
     ]
-    weights: Annotated[Mapping[str, float], Field(description="each feature's weight in the total")]
+    weights: Annotated[
+        Mapping[str, float], Field(description="each feature's share in what the model says")
+    ]
+    base: Annotated[float | None, Field(description="the estimate before any feature is known")]
+    contributions: Annotated[
+        Mapping[str, float],
+        Field(
+            description="what each feature adds to `base`; in sets whose members also stand in a set of "
+            "one exchange and quote, only there"
+        ),
+    ]
+    estimate: Annotated[
+        float | None,
+        Field(
+            description="`base` and all contributions: the mean rank that is expected of its return; "
+            "`total_score` is the rank of this"
+        ),
+    ]
+    model: Annotated[str | None, Field(description="the name of the model behind the total")]
+    unavailable: Unavailable
+
+
+class TrainingDetails(Body):
+    """What a model was fitted on."""
+
+    data: Annotated[list[str], Field(description="names of recordings")]
+    decisions_from: Time
+    decisions_until: Time
+    rows: Annotated[int, Field(description="coins times days")]
+
+
+class ModelDetails(Body):
+    """The model behind the total scores, and how it did on what it was not fitted on."""
+
+    name: str | None
+    sha256: Annotated[
+        str | None, Field(description="of its file; null for one that is in the code")
+    ]
+    training: TrainingDetails | None
+    out_of_sample: Annotated[
+        list[RecordItem], Field(description="rank correlation of its totals, by horizon")
+    ]
+    unavailable: Unavailable
 
 
 class RatingDetails(RatingSummary):
@@ -144,6 +191,7 @@ class RecommendationAnswer(Aged):
         list[ExclusionReason],
         Field(description="what keeps it out of some ranked sets, though not of those in `places`"),
     ]
+    model: ModelDetails
     places: list[PlaceDetails]
     ratings: list[RatingDetails]
     resolution: MarketResolution
