@@ -19,6 +19,7 @@ from dantaro.errors import (
     VenueUnavailable,
 )
 from dantaro.market.markets import Origin, Ticker
+from dantaro.market.outcomes import HORIZONS_DAYS
 from dantaro.market.timeframes import DAY_MS, Timeframe
 from dantaro.pipeline.admit import require_origin
 from dantaro.pipeline.outcome import Enough, Now, Outcome, never
@@ -35,6 +36,7 @@ from dantaro.storage.catalogue import (
 )
 from dantaro.storage.engine import Store
 from dantaro.storage.facts import clock_reading
+from dantaro.storage.outcomes import follow_markets, followed
 from dantaro.venues.venue import Venue
 
 log = structlog.get_logger()
@@ -46,6 +48,11 @@ _DEAD_AFTER = 5
 """Failures to reach the exchange in a row, over markets, after which the run stops asking it."""
 
 _AGAIN_SECONDS = 20.0
+
+FOLLOWED_MS = (max(HORIZONS_DAYS) + 1) * DAY_MS
+"""How long a market that left the universe is collected on: until what became of its last
+recommendation is known. Without it those that fell out, the worst, would be missing in the record.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +162,8 @@ async def collect_candles(
 ) -> Outcome:
     """Ask for every closed candle of the universe that was never asked for, and store the answers.
 
-    The longest timeframe first, the largest turnover first. What was asked is remembered page by
+    The longest timeframe first, the largest turnover first, then the markets that left the universe not
+    long ago. What was asked is remembered page by
     page, so a run that is stopped (by `enough`, a failure or a kill) is resumed by the next one.
     A market that fails is counted and logged; after a few failures in a row to reach the exchange at
     all, or when every market of the universe fails, the run ends with the failure as the outcome's
@@ -172,6 +180,7 @@ async def collect_candles(
         # Without turnovers the universe would be the first markets of the alphabet.
         await collect_tickers(venue, store, plan, origin=origin)
     universe = await asyncio.to_thread(_universe, store, venue.exchange, plan)
+    left = await asyncio.to_thread(_left_behind, store, venue.exchange, universe, now_ms())
     for timeframe in sorted(plan.timeframes, key=lambda frame: -frame.milliseconds):
         if not venue.supports(timeframe):
             log.info("timeframe_unsupported", exchange=venue.exchange, timeframe=timeframe.name)
@@ -182,7 +191,7 @@ async def collect_candles(
         )
         horizon_ms = horizon(timeframe, days=plan.horizon_days[timeframe.name], now_ms=now_ms())
         pass_ = _Pass(venue, store, timeframe, horizon_ms, origin, now_ms, enough, on_progress)
-        await pass_.run(pass_.tasks(universe, covered), concurrency=plan.concurrency)
+        await pass_.run(pass_.tasks((*universe, *left), covered), concurrency=plan.concurrency)
         if on_stored is not None and pass_.counts["candles_stored"]:
             on_stored(venue.exchange, timeframe)
         outcome.counts.update(pass_.counts)
@@ -193,6 +202,7 @@ async def collect_candles(
         if outcome.error is not None or enough():
             break
     outcome.counts["universe"] = len(universe)
+    outcome.counts["followed"] = len(left)
     outcome.again_in_seconds = _again(outcome, stopped=enough())
     log.info("candles_collected", exchange=venue.exchange, **outcome.counts)
     return outcome
@@ -217,6 +227,20 @@ def _universe(store: Store, exchange: str, plan: CollectionPlan) -> tuple[Stored
         tickers,
         quotes=plan.quotes,
         size=plan.universe_size,
+    )
+
+
+def _left_behind(
+    store: Store, exchange: str, universe: Sequence[StoredMarket], now_ms: int
+) -> tuple[StoredMarket, ...]:
+    """Listed markets that left the universe less than `FOLLOWED_MS` ago; today's are noted for later."""
+    wanted = followed(store, at_ms=now_ms)
+    follow_markets(store, [stored.id for stored in universe], until_ms=now_ms + FOLLOWED_MS)
+    inside = {stored.id for stored in universe}
+    return tuple(
+        stored
+        for stored in stored_markets(store, exchange=exchange)
+        if stored.id in wanted and stored.id not in inside and stored.market.listed
     )
 
 

@@ -9,7 +9,7 @@ from dantaro.analysis.parameters import Parameters
 from dantaro.cache import Cache
 from dantaro.cache.keys import generation_channel, part_key
 from dantaro.errors import CacheUnavailable
-from dantaro.market.documents import EncodedDocument, encode
+from dantaro.market.documents import Document, EncodedDocument, encode
 from dantaro.market.results import PartKind
 from dantaro.pipeline.analyse import Findings
 from dantaro.pipeline.outcome import Now, Outcome
@@ -53,26 +53,62 @@ def publish_findings(
         counts[reason] = 1
         log.info("nothing_published", reason=reason, data_as_of_ms=findings.data_as_of_ms)
         return Outcome(counts)
-    encoded = tuple(map(encode, findings.documents))
-    published = publish(
-        store,
-        Publication(
-            documents=encoded,
-            analysed_at_ms=findings.analysed_at_ms,
-            data_as_of_ms=findings.data_as_of_ms,
-            stale_after_ms=findings.stale_after_ms,
-            status="provisional" if findings.provisional else "complete",
-            code_version=__version__,
-            parameters=parameters.to_json(),
-            inputs=findings.inputs,
-        ),
-        lease=lease,
-        now_ms=now_ms,
+    publication = Publication(
+        documents=tuple(map(encode, findings.documents)),
+        analysed_at_ms=findings.analysed_at_ms,
+        data_as_of_ms=findings.data_as_of_ms,
+        stale_after_ms=findings.stale_after_ms,
+        status="provisional" if findings.provisional else "complete",
+        code_version=__version__,
+        parameters=parameters.to_json(),
+        inputs=findings.inputs,
     )
+    return _publish(store, cache, publication, lease=lease, now_ms=now_ms, counts=counts)
+
+
+def publish_track_record(
+    store: Store,
+    cache: Cache,
+    record: Document,
+    *,
+    data_as_of_ms: int,
+    stale_after_ms: int,
+    parameters: Parameters,
+    lease: Lease | None,
+    now_ms: Now,
+) -> Outcome:
+    """Publish what was measured beside the current parts, which keep their ages, as does the generation.
+
+    Raises: as `publish_findings`.
+    """
+    publication = Publication(
+        documents=(encode(record),),
+        analysed_at_ms=now_ms(),
+        data_as_of_ms=data_as_of_ms,
+        stale_after_ms=stale_after_ms,
+        status=None,
+        code_version=__version__,
+        parameters=parameters.to_json(),
+        inputs=None,
+    )
+    return _publish(store, cache, publication, lease=lease, now_ms=now_ms, counts=Counter())
+
+
+def _publish(
+    store: Store,
+    cache: Cache,
+    publication: Publication,
+    *,
+    lease: Lease | None,
+    now_ms: Now,
+    counts: Counter[str],
+) -> Outcome:
+    published = publish(store, publication, lease=lease, now_ms=now_ms)
     counts["generation"] = published.manifest.generation
     counts["changed"] = int(published.changed)
-    _fill_cache(store, cache, published.manifest, encoded)
-    log.info("published", kinds=[document.kind.value for document in encoded], **counts)
+    _fill_cache(store, cache, published.manifest, publication.documents)
+    kinds = [document.kind.value for document in publication.documents]
+    log.info("published", kinds=kinds, **counts)
     return Outcome(counts)
 
 

@@ -138,6 +138,13 @@ class Settings:
         "1h,1d",
         "The candles to collect. The analysis reads 1h and 1d, and makes 4h from 1h.",
     )
+    cost_bps: int = _declare(
+        Group.EXCHANGES,
+        whole(0, 1000),
+        "20",
+        "What a trade costs on each side, fee and half of the spread, in hundredths of a per cent: the "
+        "track record tells the best twenty net of it.",
+    )
     exchange_timeout_seconds: int = _declare(
         Group.EXCHANGES, whole(1, 120), "10", "How long one request to an exchange may take."
     )
@@ -173,6 +180,12 @@ class Settings:
     )
     levels_seconds: int = _declare(
         Group.SCHEDULE, SECONDS, "900", "How often support and resistance are published."
+    )
+    outcomes_seconds: int = _declare(
+        Group.SCHEDULE,
+        SECONDS,
+        "3600",
+        "How often it is scored what became of what was published 1, 3 and 7 days before.",
     )
     cleanup_seconds: int = _declare(
         Group.SCHEDULE, SECONDS, "21600", "How often what is past its retention is deleted."

@@ -8,7 +8,7 @@ one publication, with the pointer to the current generation, is one transaction.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, select, update
@@ -40,17 +40,18 @@ class Publication:
 
     `analysed_at_ms` is the moment that the analysis took for now. `status` is provisional while
     history is still being back-filled. `inputs` maps each exchange to the close time of the newest
-    closed candle behind the parts.
+    closed candle behind the parts. None keeps what the current generation says: for a part that is not
+    made of the newest candles.
     """
 
     documents: tuple[EncodedDocument, ...]
     analysed_at_ms: int
     data_as_of_ms: int
     stale_after_ms: int
-    status: Status
+    status: Status | None
     code_version: str
     parameters: Mapping[str, object]
-    inputs: Mapping[str, int]
+    inputs: Mapping[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class Manifest:
     """One generation: its parts, and what it was made from.
 
     `data_as_of_ms` and `stale_after_ms` are the earliest among its parts, so a job that no longer
-    publishes is not hidden by those that do; `parts` has each one's own. `verified_at_ms` is the latest.
+    publishes is not hidden by those that do; `parts` has each one's own. The track record does not
+    count, unless it is alone: it tells of the past. `verified_at_ms` is the latest.
     `published_real_ms` is the database's own time, `published_at_ms` the followed clock's; it rises
     from each generation to the next. `analysed_at_ms` is the moment that the analysis took for now.
     """
@@ -137,6 +139,7 @@ def publish(
             require_held(connection, lease)
         pointer = connection.execute(select(current_generation).with_for_update()).one()
         current = _manifest(connection, pointer.generation) if pointer.generation else None
+        publication = _kept(publication, current)
         at_ms = max(now_ms(), (pointer.verified_at_ms or 0) + 1)
         _refuse_older(publication, current)
         part_ids = {
@@ -248,6 +251,16 @@ def list_generations(
         return tuple(_manifest(connection, number) for number in numbers)
 
 
+def _kept(publication: Publication, current: Manifest | None) -> Publication:
+    """The publication with what it leaves as it is filled in."""
+    status, inputs = publication.status, publication.inputs
+    if status is None:
+        status = "complete" if current is None else current.status
+    if inputs is None:
+        inputs = {} if current is None else current.inputs
+    return replace(publication, status=status, inputs=inputs)
+
+
 def _refuse_older(publication: Publication, current: Manifest | None) -> None:
     """Parts may be published by several jobs, so each is held against the current one of its kind."""
     for document in publication.documents:
@@ -304,7 +317,7 @@ def _insert_generation(
             origin=origin.value,
             code_version=publication.code_version,
             parameter_set_id=_keep_parameters(store, connection, publication.parameters),
-            inputs=json.dumps(dict(publication.inputs), sort_keys=True),
+            inputs=json.dumps(dict(publication.inputs or {}), sort_keys=True),
         )
     )
 
@@ -364,7 +377,9 @@ def _manifest(connection: Connection, generation: int, *, at_ms: int | None = No
         .where(table.c.generation == generation)
     ).one()
     its_parts = _parts_of(connection, generation, at_ms)
-    refs: Sequence[PartRef] = tuple(its_parts.values())
+    refs: Sequence[PartRef] = [
+        ref for kind, ref in its_parts.items() if kind is not PartKind.TRACK_RECORD
+    ] or tuple(its_parts.values())
     return Manifest(
         generation=generation,
         analysed_at_ms=row.analysed_at_ms,
@@ -372,7 +387,7 @@ def _manifest(connection: Connection, generation: int, *, at_ms: int | None = No
         published_real_ms=row.published_real_ms,
         data_as_of_ms=min(ref.data_as_of_ms for ref in refs),
         stale_after_ms=min(ref.stale_after_ms for ref in refs),
-        verified_at_ms=max(ref.verified_at_ms for ref in refs),
+        verified_at_ms=max(ref.verified_at_ms for ref in its_parts.values()),
         status=row.status,
         origin=Origin(row.origin),
         code_version=row.code_version,

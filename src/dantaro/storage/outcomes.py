@@ -95,12 +95,13 @@ class OutcomeTally:
     unscorable: int
 
 
-def due_outcomes(store: Store, *, now_ms: int, limit: int) -> tuple[DueOutcome, ...]:
-    """The oldest outcomes that are due at `now_ms` and not there yet, by the end of their horizon.
-
-    A horizon begins at the first full hour after the part's first publication.
+def due_outcomes(
+    store: Store, *, now_ms: int, limit: int, kind: PartKind | None = None
+) -> tuple[DueOutcome, ...]:
+    """The oldest outcomes (of one kind) that are due at `now_ms` and not there yet, by the end of their
+    horizon, which begins at the first full hour after the part's first publication.
     """
-    first = _first_publications().subquery()
+    first = _first_publications(SCORED_KINDS if kind is None else (kind,)).subquery()
     due = [
         select(first, literal(days).label("horizon_days")).where(
             first.c.published_at_ms < HOURLY.floor(now_ms - days * DAY_MS),
@@ -144,7 +145,7 @@ def first_published(store: Store) -> Mapping[PartKind, int]:
 
 def oldest_unscored(store: Store) -> Mapping[tuple[PartKind, int], int]:
     """When the oldest part without an outcome was first published, by kind and horizon."""
-    first = _first_publications().subquery()
+    first = _first_publications(SCORED_KINDS).subquery()
     statements = [
         select(
             first.c.kind,
@@ -325,7 +326,7 @@ def followed(store: Store, *, at_ms: int) -> frozenset[int]:
         )
 
 
-def _first_publications() -> Select[Any]:
+def _first_publications(kinds: Iterable[PartKind]) -> Select[Any]:
     table = generation_parts
     return (
         select(
@@ -334,7 +335,7 @@ def _first_publications() -> Select[Any]:
             func.min(table.c.at_ms).label("published_at_ms"),
             func.min(table.c.generation).label("generation"),
         )
-        .where(table.c.kind.in_(SCORED_KINDS), table.c.changed)
+        .where(table.c.kind.in_([kind.value for kind in kinds]), table.c.changed)
         .group_by(table.c.part_id, table.c.kind)
     )
 

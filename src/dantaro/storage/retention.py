@@ -13,15 +13,21 @@ from dantaro.storage.tables import (
     candles,
     coverage,
     current_generation,
+    followed_markets,
     gaps,
     generation_parts,
     generations,
     job_runs,
+    level_touches,
+    outcome_days,
+    outcomes,
     parameter_sets,
     parts,
     rejected_rows,
     workers,
 )
+
+_TOUCHES_DAYS = 60
 
 
 def delete_expired(
@@ -35,7 +41,8 @@ def delete_expired(
     """Delete what has expired at `now_ms` of the followed clock; how many rows went, by what they were.
 
     `retain_hourly_days` holds for all candles shorter than a day; their coverage and gaps shrink with
-    them. Generations go with the parts that no other one refers to. Records are refused rows, job runs
+    them. Generations go with the parts that no other one refers to, with what became of these, and with
+    the daily sums of that time. Records are refused rows, job runs
     and workers that are silent (by the database's clock). Each kind is a transaction of its own, so a
     long clean-up does not keep others from writing.
     """
@@ -108,7 +115,7 @@ def _expire_generations(store: Store, before_ms: int) -> dict[str, int]:
     with store.writing() as connection:
         current = connection.scalar(select(current_generation.c.generation).with_for_update())
         if current is None:
-            return {"generations": 0, "parts": 0}
+            return dict.fromkeys(("generations", "parts", "outcomes", "outcome_days"), 0)
         recent = select(func.min(generations.c.generation)).where(
             generations.c.published_at_ms >= before_ms
         )
@@ -129,18 +136,26 @@ def _expire_generations(store: Store, before_ms: int) -> dict[str, int]:
         went = connection.execute(
             delete(generations).where(generations.c.generation < oldest)
         ).rowcount
-        orphans = connection.execute(
-            delete(parts).where(parts.c.id.not_in(select(table.c.part_id)))
+        kept = select(table.c.part_id)
+        scored = connection.execute(
+            delete(outcomes).where(outcomes.c.part_id.not_in(kept))
         ).rowcount
+        orphans = connection.execute(delete(parts).where(parts.c.id.not_in(kept))).rowcount
         connection.execute(
             delete(parameter_sets).where(
                 parameter_sets.c.id.not_in(select(generations.c.parameter_set_id))
             )
         )
-        return {"generations": went, "parts": orphans}
+        # The sums of a day go with what they were made of: every figure of the record can be checked.
+        days = connection.execute(
+            delete(outcome_days).where(outcome_days.c.day < before_ms // DAY_MS)
+        ).rowcount
+        return {"generations": went, "parts": orphans, "outcomes": scored, "outcome_days": days}
 
 
 def _expire_records(store: Store, before_ms: int, days: int) -> dict[str, int]:
+    # Touches keep later parts from counting them again: longer than any outcome can wait.
+    at_most_ms = before_ms + (days - _TOUCHES_DAYS) * DAY_MS
     with store.writing() as connection:
         silent = workers.c.last_beat_ms < DatabaseNow() - days * DAY_MS
         return {
@@ -151,4 +166,12 @@ def _expire_records(store: Store, before_ms: int, days: int) -> dict[str, int]:
                 delete(job_runs).where(job_runs.c.scheduled_at_ms < before_ms)
             ).rowcount,
             "workers": connection.execute(delete(workers).where(silent)).rowcount,
+            "level_touches": connection.execute(
+                delete(level_touches).where(
+                    level_touches.c.recorded_at_ms < min(before_ms, at_most_ms)
+                )
+            ).rowcount,
+            "followed_markets": connection.execute(
+                delete(followed_markets).where(followed_markets.c.until_ms < before_ms)
+            ).rowcount,
         }

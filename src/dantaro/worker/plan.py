@@ -19,6 +19,7 @@ class Periods:
     market_status: int = 120
     recommendations: int = 300
     levels: int = 900
+    outcomes: int = 3600
     cleanup: int = 21_600
     candle_delay: int = 5
 
@@ -44,6 +45,7 @@ class WorkerPlan:
     collection: CollectionPlan
     parameters: Parameters
     retention: RetentionPlan
+    cost_bps: int = 20
     periods: Periods = field(default_factory=Periods)
     limits: Limits = field(default_factory=Limits)
     metrics_host: str = "127.0.0.1"
@@ -72,6 +74,7 @@ class WorkerPlan:
                 generations_days=settings.retain_generations_days,
                 records_days=settings.retain_records_days,
             ),
+            cost_bps=settings.cost_bps,
             periods=Periods(
                 markets=settings.markets_seconds,
                 tickers=settings.tickers_seconds,
@@ -79,6 +82,7 @@ class WorkerPlan:
                 market_status=settings.market_status_seconds,
                 recommendations=settings.recommendations_seconds,
                 levels=settings.levels_seconds,
+                outcomes=settings.outcomes_seconds,
                 cleanup=settings.cleanup_seconds,
                 candle_delay=settings.candle_delay_seconds,
             ),

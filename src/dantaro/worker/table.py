@@ -16,6 +16,7 @@ from dantaro.pipeline.gaps import repair_gaps
 from dantaro.pipeline.outcome import Outcome
 from dantaro.pipeline.publish import publish_findings
 from dantaro.pipeline.retain import clean_up
+from dantaro.pipeline.score import Scorer, ScoringPlan
 from dantaro.storage.engine import Store
 from dantaro.venues.venue import Venue
 from dantaro.worker.jobs import Job, Turn
@@ -23,6 +24,9 @@ from dantaro.worker.plan import WorkerPlan
 
 ANALYSES = ("recommendations", "market_status", "levels")
 """The jobs that publish, in the order in which they are wanted after new candles."""
+
+_OUTCOMES_DELAY_MS = 180_000
+"""After the full hour, at which candles close and most is published: the outcomes can wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,17 @@ class Bench:
         """The jobs that concern the whole store."""
         periods = self.plan.periods
 
+        async def outcomes(turn: Turn) -> Outcome:
+            scorer = Scorer(
+                self.store,
+                self.cache,
+                self._scoring(),
+                self.clock.now_ms,
+                turn.lease,
+                self.executor,
+            )
+            return await scorer.run(enough=turn.enough)
+
         async def cleanup(_: Turn) -> Outcome:
             return await clean_up(self.store, self.plan.retention, now_ms=self.clock.now_ms)
 
@@ -97,7 +112,22 @@ class Bench:
                 self._publishing(self.analyst.read_market),
             ),
             Job("levels", periods.levels * 1000, self._publishing(self.analyst.find_levels)),
+            Job(
+                "outcomes",
+                periods.outcomes * 1000,
+                outcomes,
+                delay_ms=min(_OUTCOMES_DELAY_MS, periods.outcomes * 500),
+                lengthy=True,
+            ),
             Job("cleanup", periods.cleanup * 1000, cleanup),
+        )
+
+    def _scoring(self) -> ScoringPlan:
+        parameters = self.analyst.parameters
+        return ScoringPlan(
+            parameters,
+            cost_per_side=self.plan.cost_bps / 10_000,
+            backtest=parameters.ranking.records,
         )
 
     def _publishing(self, analyse: Callable[..., Findings]) -> Callable[[Turn], Awaitable[Outcome]]:

@@ -23,6 +23,8 @@ def test_every_setting_of_the_worker_reaches_its_plan(tmp_path: Path) -> None:
             "DANTARO_RECOMMENDATIONS_SECONDS": "105",
             "DANTARO_LEVELS_SECONDS": "106",
             "DANTARO_CLEANUP_SECONDS": "107",
+            "DANTARO_OUTCOMES_SECONDS": "108",
+            "DANTARO_COST_BPS": "25",
             "DANTARO_CANDLE_DELAY_SECONDS": "8",
             "DANTARO_HEARTBEAT_SECONDS": "9",
             "DANTARO_JOB_CONCURRENCY": "4",
@@ -47,7 +49,8 @@ def test_every_setting_of_the_worker_reaches_its_plan(tmp_path: Path) -> None:
     periods = plan.periods
     assert (periods.markets, periods.tickers, periods.gaps) == (101, 102, 103)
     assert (periods.market_status, periods.recommendations, periods.levels) == (104, 105, 106)
-    assert (periods.cleanup, periods.candle_delay) == (107, 8)
+    assert (periods.cleanup, periods.outcomes, periods.candle_delay) == (107, 108, 8)
+    assert plan.cost_bps == 25
     limits = plan.limits
     assert (limits.heartbeat_seconds, limits.concurrency, limits.attempts) == (9, 4, 5)
     assert (limits.timeout_seconds, plan.metrics_port) == (60, 9100)
