@@ -10,7 +10,6 @@ from math import e, sqrt
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
 from dantaro.analysis.panel import BoolArray, FloatArray
 from dantaro.errors import NotMeasurable
@@ -43,15 +42,15 @@ class Overfitting:
         probability: share of the splits in which it did no better than the median trial (the probability
             of backtest overfitting): 0.5 for pure noise, near 0 for a real difference.
         probability_of_loss: share of the splits in which it earned a mean below zero.
-        slope: of its performance out of sample on that in sample; negative when the more it shone, the
-            more it disappointed. None when it shone equally in all splits.
+        shown, kept: its mean Sharpe ratio in sample, and what was left of it out of sample, per day.
         logits: float64[splits], log odds of its relative rank out of sample.
         splits: number of ways in which half of the blocks was taken as the sample.
     """
 
     probability: float
     probability_of_loss: float
-    slope: float | None
+    shown: float
+    kept: float
     logits: FloatArray
     splits: int
 
@@ -164,17 +163,18 @@ def backtest_overfitting(performance: FloatArray, *, blocks: int = 16) -> Overfi
             " in each"
         )
     in_sample, out_of_sample = _split_moments(performance, blocks)
-    best = np.argmax(_ratios(*in_sample), axis=1)
+    inside, outside = _ratios(*in_sample), _ratios(*out_of_sample)
+    best = np.argmax(inside, axis=1)
     rows = np.arange(len(best))
-    outside = _ratios(*out_of_sample)
-    worth = outside[rows, best][:, None]
-    rank = (outside < worth).sum(axis=1) + ((outside == worth).sum(axis=1) + 1) / 2
+    kept = outside[rows, best]
+    rank = (outside < kept[:, None]).sum(axis=1)
+    rank = rank + ((outside == kept[:, None]).sum(axis=1) + 1) / 2
     logits = np.log(rank / (performance.shape[1] + 1 - rank))
-    shone, became = in_sample[0][rows, best], out_of_sample[0][rows, best]
     return Overfitting(
         probability=float(np.mean(logits <= 0)),
-        probability_of_loss=float(np.mean(became < 0)),
-        slope=None if np.ptp(shone) == 0 else float(stats.linregress(shone, became).slope),
+        probability_of_loss=float(np.mean(kept < 0)),
+        shown=float(inside[rows, best].mean()),
+        kept=float(kept.mean()),
         logits=logits,
         splits=len(best),
     )
@@ -186,7 +186,9 @@ def benjamini_hochberg(p_values: FloatArray, *, level: float = 0.05) -> Correcti
     Source: Benjamini and Hochberg, Controlling the false discovery rate, 1995; for independent or
     positively dependent tests.
     """
-    return _corrected(p_values, level, "fdr_bh")
+    _check_p_values(p_values)
+    adjusted = stats.false_discovery_control(p_values) if len(p_values) else np.empty(0)
+    return Correction(adjusted, adjusted <= level)
 
 
 def holm(p_values: FloatArray, *, level: float = 0.05) -> Correction:
@@ -194,16 +196,21 @@ def holm(p_values: FloatArray, *, level: float = 0.05) -> Correction:
 
     Source: S. Holm, A simple sequentially rejective multiple test procedure, 1979.
     """
-    return _corrected(p_values, level, "holm")
+    _check_p_values(p_values)
+    order = np.argsort(p_values, kind="stable")
+    # four lines instead of statsmodels' multipletests, which collects garbage at every call (0.1 s)
+    adjusted = np.empty(len(p_values))
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
+    return Correction(adjusted, adjusted <= level)
 
 
-def _corrected(p_values: FloatArray, level: float, method: str) -> Correction:
-    if not ((p_values >= 0) & (p_values <= 1)).all():
-        raise NotMeasurable("a p-value is missing or not within 0..1: leave such tests out")
-    if not len(p_values):
-        return Correction(np.empty(0), np.empty(0, np.bool_))
-    rejected, adjusted, _, _ = multipletests(p_values, alpha=level, method=method)
-    return Correction(adjusted, rejected)
+def _check_p_values(p_values: FloatArray) -> None:
+    if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
+        raise NotMeasurable(
+            "a p-value is missing or not within 0..1: give one for each test, and leave out tests that"
+            " have none"
+        )
 
 
 def _split_moments(
