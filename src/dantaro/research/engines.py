@@ -21,6 +21,7 @@ from scipy.optimize import nnls
 from dantaro.analysis.features import NAMES, SCORED
 from dantaro.analysis.models import EQUAL_WEIGHTS, Linear, RankingModel, Tree, Trees
 from dantaro.analysis.panel import FloatArray, IntArray
+from dantaro.research.trial_features import TRIALS
 
 TARGET: Mapping[int, float] = {1: 0.7, 7: 0.3}
 """Weight of each horizon's outcome rank in what is fitted."""
@@ -81,7 +82,8 @@ class Design:
 @dataclass(frozen=True, slots=True)
 class Engine:
     """A way to fit. `complexity` orders engines from the simplest up: of those that are not
-    significantly worse than the best the simplest is taken. `features` are the ranks that it is given.
+    significantly worse than the best the simplest is taken. `features` are the ranks that it is given;
+    an engine that is not `servable` is given some that the worker does not compute.
     """
 
     name: str
@@ -169,7 +171,7 @@ def _ranked(
     settings |= {
         "objective": "lambdarank",
         "label_gain": list(range(10)),
-        "lambdarank_truncation_level": 300,
+        "lambdarank_truncation_level": 30,
     }
     data = lightgbm.Dataset(ranks, grades, group=sizes, free_raw_data=True)
     booster = lightgbm.train(settings, data, num_boost_round=int(parameters["trees"]))
@@ -230,7 +232,7 @@ _ALL = (
         "LambdaMART, 15 leaves",
         5,
         NAMES,
-        {"trees": 300, "num_leaves": 15, "extra_trees": "true"},
+        {"trees": 100, "num_leaves": 15, "learning_rate": 0.1, "extra_trees": "true"},
         _ranked,
     ),
     Engine(
@@ -246,6 +248,15 @@ _ALL = (
         NAMES,
         {"trees": 400, "num_leaves": 15, "extra_trees": "true"},
         _boosted,
+    ),
+    Engine(
+        "random_trees_trials",
+        "The same, given the trial features as well",
+        6,
+        (*NAMES, *TRIALS),
+        {"trees": 400, "num_leaves": 15, "extra_trees": "true"},
+        _boosted,
+        servable=False,
     ),
 )
 ENGINES: Mapping[str, Engine] = {engine.name: engine for engine in _ALL}
