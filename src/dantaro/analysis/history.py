@@ -10,7 +10,8 @@ that the panel of that moment would have had:
   before it: what follows is another thing's price (a redenomination, a reused ticker).
 
 Outside of its segment a row is NaN. Nothing of a row depends on a candle after the column that it is
-read at, but for where the segment ends, which `forward_returns` alone looks at.
+read at, but for where the segment ends: `forward_returns` looks at it, and a quiet candle is only filled
+once the market has come back, while the panel of that moment fills it without knowing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -192,13 +193,19 @@ def build_history(
 def daily_history(hourly: History) -> History:
     """The UTC days of an hourly history: whole days alone, but a segment still ends at its last price.
 
-    A day is whole when the segment has all hours that exist of it; it equals the recorded daily candle.
+    A day is whole when the segment has all hours that exist of it, and had begun by 00:00 UTC: the hours
+    before the recording exist, though it does not have them. It equals the recorded daily candle.
     """
     days, begins = np.unique(hourly.opened_at_ms // DAY_MS, return_index=True)
     ends = np.append(begins[1:], hourly.opened_at_ms.size) - 1
-    if hourly.until_ms % DAY_MS:  # the recording ends inside its last day
-        days, begins, ends = days[:-1], begins[:-1], ends[:-1]
-    whole = (hourly.first[:, None] <= begins) & (hourly.last[:, None] >= ends)
+    # A recording may begin and end inside a day.
+    inside = slice(
+        int((hourly.opened_at_ms[:1] % DAY_MS).any()), -1 if hourly.until_ms % DAY_MS else None
+    )
+    days, begins, ends = days[inside], begins[inside], ends[inside]
+    first, last = hourly.first[:, None], hourly.last[:, None]
+    begun = hourly.opened_at_ms[begins] == days * DAY_MS
+    whole = ((first < begins) | ((first == begins) & begun)) & (last >= ends)
     keep = np.flatnonzero(whole.any(axis=1))
     whole = whole[keep]
     used = slice(0, int(ends[-1]) + 1 if ends.size else 0)
@@ -211,8 +218,8 @@ def daily_history(hourly: History) -> History:
         timeframe=DAILY,
         opened_at_ms=days * DAY_MS,
         row_market=hourly.row_market[keep],
-        first=whole.argmax(axis=1),
-        last=whole.shape[1] - 1 - whole[:, ::-1].argmax(axis=1),
+        first=_first(whole),
+        last=whole.shape[1] - 1 - _first(whole[:, ::-1]),
         last_close=hourly.last_close[keep],
         open=joined(hourly.open[keep][:, begins]),
         high=joined(np.maximum.reduceat(hourly.high[keep][:, used], begins, axis=1)),
@@ -222,6 +229,12 @@ def daily_history(hourly: History) -> History:
         recorded=np.logical_or.reduceat(hourly.recorded[keep][:, used], begins, axis=1) & whole,
         until_ms=hourly.until_ms,
     )
+
+
+def _first(found: BoolArray) -> IntArray:
+    """int64[R]: the first column that is True in each row, of which there is one."""
+    columns: IntArray = found.argmax(axis=1) if found.size else np.zeros(0, dtype=np.int64)
+    return columns
 
 
 def forward_returns(history: History, horizon_days: int) -> FloatArray:
