@@ -333,7 +333,7 @@ def _features(random: np.random.Generator, skill: float) -> tuple[FeatureCheck, 
             h,
             _measured(1 / h, 0.01),
             0.3,
-            flagged=True,
+            flagged=1 / h > 0.3,
             control=True,
         )
         for h in HORIZONS
@@ -471,9 +471,11 @@ def _levels(
         ("touches", ("0", "1", "2", "3-4", "5 or more")),
         ("distance", ("0-1 ATR", "1-2 ATR", "2-4 ATR")),
     ):
-        for i, label in enumerate(labels):
-            for side in sides:
-                classes.append(one(group, label, side, ahead * (1 - 0.3 * i), 3000 - 400 * i))
+        classes += [
+            one(group, label, side, ahead * (1 - 0.3 * i), 3000 - 400 * i)
+            for i, label in enumerate(labels)
+            for side in sides
+        ]
     bins = []
     for i in range(10):
         predicted = 0.54 + 0.016 * i

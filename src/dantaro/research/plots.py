@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from dantaro.research.report_data import Measured
-from dantaro.research.report_words import date, days
+from dantaro.research.report_words import NARROW, date, days
 
 BLUE = "#2f80c2"
 ORANGE = "#e08a1e"
@@ -24,6 +24,13 @@ PURPLE = "#b56aa5"
 GREY = "#8b929c"
 DAY = "day (UTC)"
 PER_HORIZON = "% per horizon"
+GROWTH_AXIS = {
+    "type": "log",
+    "tickvals": [digit * 10.0**power for power in range(-4, 5) for digit in (1, 2, 5)],
+    "ticktext": [f"{digit * 10.0**power:g}" for power in range(-4, 5) for digit in (1, 2, 5)],
+}
+"""A logarithmic axis whose every label is a whole figure."""
+
 BEST_TO_WORST = ("#1f6fb2", "#69a7d6", "#8b929c", "#e0a257", "#c8562b")
 """Five classes from best to worst: blue over grey to orange, so that lightness tells nothing alone."""
 
@@ -49,12 +56,14 @@ class Plot:
     reason: str = ""
 
 
-def drawn(name: str, title: str, how_to_read: str, figure: go.Figure, *, height: int) -> Plot:
+def drawn(
+    name: str, title: str, how_to_read: str, figure: go.Figure, *, height: int, top: int = 56
+) -> Plot:
     """A finished plot from a figure."""
     figure.update_layout(
         template=None,
         height=height,
-        margin={"l": 64, "r": 20, "t": 56, "b": 48},
+        margin={"l": 64, "r": 20, "t": top, "b": 48},
         legend={
             "orientation": "h",
             "x": 0,
@@ -69,7 +78,9 @@ def drawn(name: str, title: str, how_to_read: str, figure: go.Figure, *, height:
     figure.update_xaxes(automargin=True, zeroline=False)
     figure.update_yaxes(automargin=True)
     figure.update_annotations(font_size=13)
-    return Plot(name, title, how_to_read, figure.to_plotly_json(), height)
+    return Plot(
+        name, title, how_to_read.replace(" %", NARROW + "%"), figure.to_plotly_json(), height
+    )
 
 
 def absent(name: str, title: str, reason: str | None) -> Plot:

@@ -101,7 +101,7 @@ def slices_compared(found: RecordingFindings, name: str) -> Plot:
     labels = list(dict.fromkeys(_slice_label(each) for each in reversed(found.slices)))
     figure.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
     figure.update_xaxes(title_text="mean daily rank IC", row=1)
-    figure.update_xaxes(title_text="top 20 minus universe after costs, % per horizon", row=2)
+    figure.update_xaxes(title_text="top 20 net excess, % per horizon", row=2)
     figure.add_vline(x=0, line_width=1, line_color=GREY)
     return drawn(
         name,

@@ -40,16 +40,14 @@ def methods_compared(found: LevelFindings, name: str) -> Plot:
     classes = [each for each in found.classes if each.group in ("set", "method")]
     if not classes:
         return absent(name, title, found.missing.get("classes"))
-    labels = list(dict.fromkeys(shown(each.name) for each in _worth_last(classes)))
+    labels = list(dict.fromkeys(_label(each) for each in _worth_last(classes)))
     figure = panels(["supports", "resistances"], shared_yaxes=True, gap=0.03)
-    sides = ("support", "resistance")
-    for column, side in enumerate(sides, start=1):
-        here = [each for each in classes if each.side in (side, "both")]
-        for label, symbol, chosen in (
-            ("served", "diamond", [each for each in here if each.served]),
-            ("not served", "circle-open", [each for each in here if not each.served]),
-        ):
-            _add_differences(figure, chosen, label=label, symbol=symbol, column=column)
+    for column, side in enumerate(("support", "resistance"), start=1):
+        for of in (side, "both"):
+            here = [each for each in classes if each.side == of]
+            for served in (True, False):
+                chosen = [each for each in here if bool(each.served) is served]
+                _add_differences(figure, chosen, served=served, column=column)
     figure.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
     figure.update_xaxes(title_text=_POINTS)
     figure.add_vline(x=0, line_width=1, line_color=GREY)
@@ -64,6 +62,10 @@ def methods_compared(found: LevelFindings, name: str) -> Plot:
     )
 
 
+def _label(one: LevelClass) -> str:
+    return shown(f"{one.name}, both sides" if one.side == "both" else one.name)
+
+
 def _worth_last(classes: Sequence[LevelClass]) -> list[LevelClass]:
     """From the least to the most worth, the sets above all: Plotly counts from the bottom."""
     return sorted(
@@ -72,20 +74,25 @@ def _worth_last(classes: Sequence[LevelClass]) -> list[LevelClass]:
 
 
 def _add_differences(
-    figure: go.Figure, chosen: Sequence[LevelClass], *, label: str, symbol: str, column: int
+    figure: go.Figure, chosen: Sequence[LevelClass], *, served: bool, column: int
 ) -> None:
     if not chosen:
         return
+    label = "served" if served else "not served"
     figures = [each.difference for each in chosen]
     figure.add_scatter(
         x=values_of(figures, 100),
-        y=[shown(each.name) for each in chosen],
+        y=[_label(each) for each in chosen],
         mode="markers",
         name=label,
         legendgroup=label,
         showlegend=not any(trace.name == label for trace in figure.data),
         error_x=bars_of(figures, 100),
-        marker={"color": [_SIDES[each.side] for each in chosen], "symbol": symbol, "size": 9},
+        marker={
+            "color": _SIDES[chosen[0].side],
+            "symbol": "diamond" if served else "circle-open",
+            "size": 9,
+        },
         customdata=[each.touched for each in chosen],
         hovertemplate="%{y}: %{x:+.1f} points, %{customdata} touches<extra></extra>",
         row=1,

@@ -9,6 +9,7 @@ from dantaro.research.plots import (
     BLUE,
     DAY,
     GREY,
+    GROWTH_AXIS,
     ORANGE,
     PER_HORIZON,
     Plot,
@@ -33,6 +34,7 @@ from dantaro.research.report_data import (
     Series,
     StrengthReturn,
 )
+from dantaro.research.report_words import date
 
 
 def rank_ic_over_time(found: RecordingFindings, name: str) -> Plot:
@@ -43,6 +45,8 @@ def rank_ic_over_time(found: RecordingFindings, name: str) -> Plot:
     for row, each in enumerate(found.series, start=1):
         _add_ic(figure, each.ic, row)
     figure.update_yaxes(title_text="rank IC", zeroline=True)
+    ends = [date(at) for each in found.series for at in each.ic.at_ms]
+    figure.update_xaxes(range=[min(ends), max(ends)] if ends else None)
     figure.update_xaxes(title_text=DAY, row=len(found.series), col=1)
     return drawn(
         name,
@@ -227,7 +231,7 @@ def quintile_growth(found: RecordingFindings, name: str) -> Plot:
     for column, (_, growth) in enumerate(curves, start=1):
         if growth is not None:
             _add_growth(figure, growth, column)
-    figure.update_yaxes(type="log", dtick="D2")
+    figure.update_yaxes(**GROWTH_AXIS)
     figure.update_yaxes(title_text="value of 1 invested (log)", col=1)
     figure.update_xaxes(title_text=DAY)
     return drawn(
@@ -272,7 +276,7 @@ def equity_and_drawdown(found: RecordingFindings, name: str) -> Plot:
     for column, (_, equity) in enumerate(curves, start=1):
         if equity is not None:
             _add_equity(figure, equity, column)
-    figure.update_yaxes(type="log", dtick="D2", row=1)
+    figure.update_yaxes(**GROWTH_AXIS, row=1)
     figure.update_yaxes(title_text="value of 1 (log)", row=1, col=1)
     figure.update_yaxes(title_text="drawdown, %", row=2, col=1)
     figure.update_xaxes(title_text=DAY, row=2)

@@ -172,7 +172,8 @@ def influence_over_time(found: Influence, index: int) -> Plot:
         "One row for each feature, the most influential on top; one column for each refit. Rows of one "
         "steady colour are relations that held over time; rows that change colour were fitted to the day.",
         figure,
-        height=130 + 20 * len(curves),
+        height=90 + 20 * len(curves),
+        top=16,
     )
 
 

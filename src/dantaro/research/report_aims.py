@@ -176,7 +176,8 @@ def _leak_verdict(found: RecordingFindings) -> Iterator[_Verdict]:
         yield text, None, found.missing.get("features", "no such control was run")
         return
     others = sorted({each.feature for each in found.features if each.flagged and not each.control})
-    caught = all(each.flagged for each in controls)
+    flagged = {each.feature for each in controls if each.flagged}
+    caught = flagged == {each.feature for each in controls}
     yield (
         text,
         caught and not others,

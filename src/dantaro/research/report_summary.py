@@ -14,6 +14,7 @@ _SAMPLES = {
     "out_of_sample": "later days than those the methods were chosen on",
     "transfer": "another recording than the methods were chosen on",
 }
+_STATES = ("held", "broke", "unresolved", "not_touched", "pending")
 
 
 def verdict(aims: Sequence[Aim]) -> str:
@@ -45,7 +46,11 @@ def about(found: RecordingFindings) -> str:
 
 def about_levels(found: LevelFindings) -> str:
     """What the levels were held against, in one line."""
-    states = ", ".join(f"{count(n)} {state.replace('_', ' ')}" for state, n in found.states.items())
+    known = [each for each in _STATES if each in found.states]
+    states = ", ".join(
+        f"{count(found.states[state])} {state.replace('_', ' ')}"
+        for state in (*known, *sorted(found.states.keys() - known))
+    )
     return (
         f"{span(found.from_ms, found.until_ms)}: {_SAMPLES.get(found.sample, found.sample)}. A level "
         f"holds when the price, once in its zone, moves {number(found.out_atr, 1)} daily ATR out before "

@@ -21,6 +21,7 @@ from dantaro.research.report_words import (
     percent,
     points,
     probability,
+    significant,
     span,
 )
 
@@ -82,7 +83,7 @@ def aims_by_data(aims: Sequence[Aim]) -> Table:
 
 def _verdict(aims: Sequence[Aim]) -> Cell:
     if not aims:
-        return Cell("not an aim here", mark="none")
+        return Cell("\u2013", mark="none")
     states = [aim.passed for aim in aims]
     mark = "open" if None in states else "good" if all(states) else "bad"
     sign = {"good": "\u2713 reached", "bad": "\u2717 missed", "open": "? not judged"}[mark]
@@ -257,7 +258,12 @@ def _delistings(found: RecordingFindings, prefix: str) -> Table:
 
 def _anomalies(found: RecordingFindings, prefix: str) -> Table:
     rows = tuple(
-        (_word(e.symbol), _day(e.at_ms), _number(e.ratio, 6), _word(e.detail))
+        (
+            _word(e.symbol),
+            _day(e.at_ms),
+            Cell(significant(e.ratio), e.ratio, numeric=True),
+            _word(e.detail),
+        )
         for e in found.universe.anomalies
     )
     return Table(

@@ -1,12 +1,13 @@
 """Figures as a report prints them: a true minus sign, units, and `n/a` for what is not known."""
 
+import math
 from datetime import UTC, datetime
 
 from dantaro.research.report_data import Measured
 
 ABSENT = "n/a"
 _MINUS = "\N{MINUS SIGN}"
-_NARROW = "\N{NARROW NO-BREAK SPACE}"
+NARROW = "\N{NARROW NO-BREAK SPACE}"
 
 
 def number(value: float | None, digits: int = 3, *, signed: bool = False) -> str:
@@ -23,26 +24,34 @@ def percent(value: float | None, digits: int = 2, *, signed: bool = False) -> st
     """A fraction as a percentage."""
     if value is None:
         return ABSENT
-    return f"{number(100 * value, digits, signed=signed)}{_NARROW}%"
+    return f"{number(100 * value, digits, signed=signed)}{NARROW}%"
 
 
 def points(value: float | None, digits: int = 1, *, signed: bool = True) -> str:
     """A difference of two rates in percentage points."""
     if value is None:
         return ABSENT
-    return f"{number(100 * value, digits, signed=signed)}{_NARROW}pp"
+    return f"{number(100 * value, digits, signed=signed)}{NARROW}pp"
 
 
 def probability(value: float | None) -> str:
     """A p-value; the very small ones as a bound."""
     if value is None:
         return ABSENT
-    return "< 0.001" if value < 0.001 else number(value, 3)
+    return "< 0.001" if value < 0.0005 else number(value, 3)
 
 
 def count(value: int | None) -> str:
     """A whole number with thousands set apart."""
-    return ABSENT if value is None else f"{value:,}".replace(",", _NARROW)
+    return ABSENT if value is None else f"{value:,}".replace(",", NARROW)
+
+
+def significant(value: float | None) -> str:
+    """A figure of any size in four significant digits."""
+    if value is None:
+        return ABSENT
+    digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 0
+    return number(float(f"{value:.4g}"), min(digits, 12))
 
 
 def interval(figure: Measured, *, scale: float = 1.0, digits: int = 3) -> str:
@@ -67,4 +76,4 @@ def span(from_ms: int, until_ms: int) -> str:
 
 def days(horizon_days: int) -> str:
     """A horizon, as headings and columns name it."""
-    return f"{horizon_days}{_NARROW}d"
+    return f"{horizon_days}{NARROW}d"

@@ -42,20 +42,31 @@
     return into;
   }
 
+  // Whiskers lie across bars of any colour, so they take the text's.
+  function inked(traces) {
+    for (const trace of traces) {
+      if (trace.type === "bar" && trace.error_y) trace.error_y.color = colour("text");
+    }
+    return traces;
+  }
+
   function draw(element) {
     if (drawn.has(element)) return;
     drawn.add(element);
     const figure = figures[element.id];
-    Plotly.newPlot(element, figure.data, nested(themed(figure.layout), figure.layout), {
+    Plotly.newPlot(element, inked(figure.data), nested(themed(figure.layout), figure.layout), {
       responsive: true,
       displaylogo: false,
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+      displayModeBar: false,
     });
   }
 
   function setTheme(theme) {
     root.dataset.theme = theme;
-    for (const element of drawn) Plotly.relayout(element, themed(element.layout));
+    for (const element of drawn) {
+      const layout = nested(themed(element.layout), element.layout);
+      Plotly.react(element, inked(element.data), layout);
+    }
   }
 
   function sortBy(header) {
