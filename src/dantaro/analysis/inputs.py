@@ -67,14 +67,20 @@ def build_panels(inputs: Inputs, parameters: Parameters, *, now_ms: int) -> Pane
     )
     hourly, daily = anomaly.cut(hourly, found), anomaly.cut(daily, found)
     rows = [market for market in inputs.markets if _has_candles(market, hourly, daily)]
-    reach = parameters.hourly_candles if hourly else 1  # a cold start has no hours to make room for
-    hours = build_panel(rows, hourly, HOURLY, now_ms=now_ms, candles=reach)
+    hours = build_panel(
+        rows,
+        hourly,
+        HOURLY,
+        now_ms=now_ms,
+        candles=_reach(hourly, HOURLY, now_ms, most=parameters.hourly_candles),
+    )
+    daily = {**_days_from_hours(hours, but=daily), **daily}
     days = build_panel(
         rows,
-        {**_days_from_hours(hours, but=daily), **daily},
+        daily,
         DAILY,
         now_ms=now_ms,
-        candles=parameters.daily_candles,
+        candles=_reach(daily, DAILY, now_ms, most=parameters.daily_candles),
     )
     return Panels(hours, rolling_days(hours, days=_ROLLING_DAYS), days, found)
 
@@ -87,6 +93,17 @@ def venue_as_of(panel: Panel) -> Mapping[str, int]:
             closed_at_ms = int(opened_at_ms) + panel.timeframe.milliseconds
             newest[market.exchange] = max(newest.get(market.exchange, -1), closed_at_ms)
     return newest
+
+
+def _reach(series: Mapping[str, Series], timeframe: Timeframe, now_ms: int, *, most: int) -> int:
+    """How many slots back the panel need go: to the oldest candle, at `most`, and 1 at least. While
+    little is known (a cold start) more columns would be empty memory.
+    """
+    newest_ms = timeframe.last_closed(now_ms=now_ms)
+    oldest_ms = min(
+        (int(s.opened_at_ms[0]) for s in series.values() if s.opened_at_ms.size), default=newest_ms
+    )
+    return max(1, min(most, (newest_ms - oldest_ms) // timeframe.milliseconds + 1))
 
 
 def _has_candles(market: Market, *series: Mapping[str, Series]) -> bool:

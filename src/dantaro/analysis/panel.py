@@ -41,7 +41,7 @@ IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
 _FIGURES = ("open", "high", "low", "close", "volume")
-_BLOCK_ROWS = 128  # worked on at a time, so that what is temporary stays small and in the cache
+_BLOCK_ROWS = 256  # worked on at a time, so that what is temporary stays small and in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -394,7 +394,8 @@ def _resample(panel: Panel, timeframe: Timeframe, *, aligned: bool, periods: int
     exchanges = sorted({market.exchange for market in panel.markets})
     own = {name: _periods(panel.axis(name), short, long, aligned=aligned) for name in exchanges}
     common = _periods(panel.opened_at_ms, short, long, aligned=aligned)
-    opened_at_ms = _period_axis(common, periods, long)
+    whole = max(found.first.size for found in (common, *own.values()))
+    opened_at_ms = _period_axis(common, min(periods, whole), long)
     columns = opened_at_ms.size
     rows = len(panel.markets)
     values = np.full((5, rows, columns), np.nan)

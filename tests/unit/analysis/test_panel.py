@@ -258,7 +258,7 @@ def test_a_day_that_the_row_does_not_cover_whole_is_part_of_the_pad() -> None:
     assert days.start.tolist() == [1, 0]
     assert np.isnan(days.volume[0, 0])
     assert not days.recorded[0, 0]
-    assert rolling_days(panel, days=5).start.tolist() == [3, 2]
+    assert rolling_days(panel, days=5).start.tolist() == [1, 0]  # no further back than the hours
 
 
 def test_a_day_with_an_outage_consists_of_the_hours_that_there_were() -> None:
