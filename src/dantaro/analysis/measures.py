@@ -93,8 +93,8 @@ def random_rankings(
         )
         correlation[:, day] = _correlation_with(ranks, known)
         if len(known) > count:
-            chosen = (ranks < count).astype(np.float64)
-            excess[:, day] = (chosen * known).sum(axis=1) / count - known.mean()
+            chosen = np.nonzero(ranks < count)[1].reshape(draws, count)
+            excess[:, day] = known[chosen].mean(axis=1) - known.mean()
     return RandomRankings(correlation, excess)
 
 

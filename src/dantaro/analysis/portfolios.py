@@ -12,8 +12,8 @@ from dantaro.errors import NotMeasurable
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Portfolio:
-    """What a portfolio did, day by day, float64[C] each; NaN before its first list and on days on
-    which no market has a return.
+    """What a portfolio did, day by day, float64[C] each; NaN before its first list, on days on
+    which no market has a return, and once everything is lost.
 
     Attributes:
         returns: after costs, as fractions of the book's value before the day's trades.
@@ -126,6 +126,8 @@ class _Book:
 
     def grow(self, day_return: FloatArray) -> tuple[float, float, float]:
         """Let the day pass: its return after costs, before costs, and what was traded."""
+        if self._value == 0:  # everything was lost before: there is nothing to have a return on
+            return np.nan, np.nan, np.nan
         invested = self._worth()
         self._held *= 1 + day_return
         worth = self._worth()

@@ -88,6 +88,12 @@ def test_a_day_without_a_list_keeps_the_book_and_one_without_prices_does_not_cou
     np.testing.assert_allclose(book.traded, [NAN, 1.0, 0.0, NAN, 2.0])
 
 
+def test_a_book_that_lost_everything_has_no_further_returns() -> None:
+    returns = np.array([[-1.0, 0.5], [0.0, 0.0]])
+    book = portfolio(lists(FIRST, FIRST), returns, holding_days=1, cost_per_side=0.001)
+    np.testing.assert_allclose(book.returns, [-1.0, NAN])
+
+
 def test_a_book_of_all_markets_earns_the_universe_s_mean() -> None:
     returns = np.random.default_rng(1).normal(0, 0.03, size=(6, 20))
     returns[2, 5:] = NAN
