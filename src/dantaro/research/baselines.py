@@ -14,11 +14,10 @@ import numpy as np
 from dantaro.analysis import indicators
 from dantaro.analysis.features import SCORED
 from dantaro.analysis.history import History
-from dantaro.analysis.panel import FloatArray, IntArray
+from dantaro.analysis.panel import FloatArray
 from dantaro.analysis.rating import group_series
 from dantaro.analysis.windows import highest, lowest
 from dantaro.research.decisions import Decisions, daily_ranks, flat, unflat
-from dantaro.research.folds import walk_forward
 
 SEVEN: Mapping[str, int] = {
     "volatility_30d": -1,
@@ -36,6 +35,7 @@ TREES, LEAVES = 150, 15
 _TREE_SETTINGS = {
     "objective": "regression",
     "num_leaves": LEAVES,
+    "learning_rate": 0.04,
     "verbosity": -1,
     "deterministic": True,
     "force_row_wise": True,
@@ -130,38 +130,43 @@ def tree_features(decisions: Decisions) -> tuple[FloatArray, ...]:
     return (*known, *(daily_ranks(values, ranked) for values in more))
 
 
-def tree_baseline(decisions: Decisions, *, horizons: Sequence[int], seed: int) -> Ranking:
-    """A LightGBM regressor on the twenty ranks, refitted walk-forward for each horizon by itself.
-
-    150 trees of 15 leaves that predict the cross-sectional rank of the forward return.
+def fit_trees(
+    table: FloatArray, decisions: Decisions, *, horizon: int, train_end: int, seed: int
+) -> str:
+    """The plain tree model for one horizon, fitted on the decisions before `train_end`, as LightGBM's
+    text; `table` is that of `tree_table`. It predicts the cross-sectional rank of the forward return.
     """
     where = decisions.ranked
-    table = np.column_stack([flat(values, where) for values in tree_features(decisions)])
+    outcome = flat(daily_ranks(decisions.returns[horizon], where), where)
     column = np.nonzero(where.T)[0]
-    by_horizon = {
-        horizon: unflat(_tree_scores(decisions, table, column, horizon, seed=seed), where)
-        for horizon in horizons
-    }
+    train = (column < train_end) & np.isfinite(outcome)
+    data = lightgbm.Dataset(table[train], outcome[train])
+    model = lightgbm.train({**_TREE_SETTINGS, "seed": seed}, data, num_boost_round=TREES)
+    return str(model.model_to_string())
+
+
+def tree_table(decisions: Decisions) -> FloatArray:
+    """float64[n, 20]: the ranks of the ranked market-days, day after day."""
+    return np.column_stack([flat(values, decisions.ranked) for values in tree_features(decisions)])
+
+
+def tree_ranking(
+    models: Mapping[int, Sequence[tuple[int, int, str]]], table: FloatArray, decisions: Decisions
+) -> Ranking:
+    """What the models of each horizon, each with the times from and before which it may judge, say."""
+    where = decisions.ranked
+    decided = decisions.decided_at_ms[np.nonzero(where.T)[0]]
+    by_horizon = {}
+    for horizon, dated in models.items():
+        said = np.full(len(table), np.nan)
+        for from_ms, until_ms, text in dated:
+            rows = (decided >= from_ms) & (decided < until_ms)
+            if rows.any():
+                booster = lightgbm.Booster(model_str=text)
+                said[rows] = np.asarray(booster.predict(table[rows], num_threads=1))
+        by_horizon[horizon] = unflat(said, where)
     label = "LightGBM regressor on 20 ranks (150 trees, 15 leaves)"
     return Ranking("lightgbm", "baseline", label, np.full(where.shape, np.nan), by_horizon)
-
-
-def _tree_scores(
-    decisions: Decisions, table: FloatArray, column: IntArray, horizon: int, *, seed: int
-) -> FloatArray:
-    """What the trees say of each market-day of `table` that a fold tests, float64[n]."""
-    where = decisions.ranked
-    outcome = flat(daily_ranks(decisions.returns[horizon], where), where)
-    found = np.full(len(table), np.nan)
-    settings = {**_TREE_SETTINGS, "seed": seed}
-    for fold in walk_forward(decisions.decided_at_ms.size, horizon=horizon):
-        train = (column < fold.train_end) & np.isfinite(outcome)
-        test = (column >= fold.test_start) & (column < fold.test_end)
-        if train.any() and test.any():
-            data = lightgbm.Dataset(table[train], outcome[train])
-            model = lightgbm.train(settings, data, num_boost_round=TREES)
-            found[test] = np.asarray(model.predict(table[test], num_threads=1))
-    return found
 
 
 def _baseline(name: str, scores: FloatArray, label: str) -> Ranking:

@@ -18,6 +18,7 @@ from dantaro.errors import RecordingInvalid
 from dantaro.market.markets import Market
 from dantaro.market.timeframes import DAILY, DAY_MS, Timeframe
 from dantaro.research.recordings import Recording
+from dantaro.research.trial_features import TRIALS, trial_features
 from dantaro.research.universe import Universe, frozen_universe
 
 
@@ -83,16 +84,23 @@ def prepare_decisions(
         decided_at_ms=days.opened_at_ms + days.timeframe.milliseconds,
         universe=universe,
         features=features,
-        ranks={
-            feature.name: daily_ranks(feature.sign * features[feature.name], universe.ranked)
-            for feature in FEATURES
-        },
+        ranks=_ranks(days, features, universe.ranked),
         returns={
             horizon: np.where(universe.ranked, forward_returns(days, horizon), np.nan)
             for horizon in horizons
         },
         day_returns=forward_returns(days, 1),
     )
+
+
+def _ranks(
+    days: History, features: Mapping[str, FloatArray], ranked: BoolArray
+) -> Mapping[str, FloatArray]:
+    """The ranks of the served features, and of those that are tried only."""
+    signed = {feature.name: feature.sign * features[feature.name] for feature in FEATURES}
+    tried = trial_features(days, ranked)
+    signed |= {name: sign * tried[name] for name, (sign, _) in TRIALS.items()}
+    return {name: daily_ranks(values, ranked) for name, values in signed.items()}
 
 
 def histories(
