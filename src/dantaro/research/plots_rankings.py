@@ -190,7 +190,8 @@ def quintiles_and_strengths(found: RecordingFindings, name: str) -> Plot:
         )
         _add_strengths(figure, at_horizon(found.strengths, total.horizon_days), column)
     figure.update_yaxes(zeroline=True)
-    figure.update_yaxes(title_text=PER_HORIZON, col=1)
+    figure.update_yaxes(title_text=f"fifths, {PER_HORIZON}", row=1, col=1)
+    figure.update_yaxes(title_text=f"classes, {PER_HORIZON}", row=2, col=1)
     return drawn(
         name,
         title,
@@ -198,7 +199,8 @@ def quintiles_and_strengths(found: RecordingFindings, name: str) -> Plot:
         "fifths of the ranking, below: the strength classes that are served. If the ranking is worth "
         "something the bars fall from left to right, and the first stands clear of 0.",
         figure,
-        height=560,
+        height=520,
+        top=24,
     )
 
 

@@ -9,10 +9,12 @@ from dantaro.research.report_data import (
     Contender,
     LevelFindings,
     Measured,
+    RandomRankings,
     RecordingFindings,
     Report,
 )
 from dantaro.research.report_words import (
+    count,
     days,
     interval,
     number,
@@ -24,6 +26,7 @@ RANK_IC = {1: 0.16, 7: 0.145}
 """Mean rank IC of `total` to reach, by horizon in days."""
 
 LEAST_T = 2.0
+CHANCE = 0.01
 HOLD_POINTS = 0.03
 CALIBRATION_ERROR = 0.02
 CALIBRATION_TOUCHES = 200
@@ -50,47 +53,36 @@ def judge(report: Report) -> tuple[Aim, ...]:
 
 
 def _ranking_verdicts(found: RecordingFindings) -> Iterator[_Verdict]:
-    for total in _totals(found):
-        yield from _rank_verdicts(found, total)
-    longest = max((total.horizon_days for total in _totals(found)), default=None)
-    for total in _totals(found):
-        if total.horizon_days == longest:
-            yield _money_verdict(total)
-        yield _portfolio_verdict(found, total.horizon_days)
-        yield _order_verdict("Quintiles", total.horizon_days, total.quintiles)
+    totals = sorted(
+        (each for each in found.contenders if each.name == "total"),
+        key=lambda each: each.horizon_days,
+    )
+    yield from (_baseline_verdict(found, total) for total in totals)
+    yield from (_bar_verdict(total) for total in totals if total.horizon_days in RANK_IC)
+    yield from (_chance_verdict(draws) for draws in found.random if draws.measure == "rank_ic")
+    yield from (_money_verdict(total) for total in totals[-1:])
+    yield from (_portfolio_verdict(found, total.horizon_days) for total in totals)
+    yield from (_order_verdict("Quintiles", t.horizon_days, t.quintiles) for t in totals)
+    for total in totals:
         classes = [each for each in found.strengths if each.horizon_days == total.horizon_days]
-        yield _order_verdict(
-            "Strength classes", total.horizon_days, [each.excess for each in classes]
-        )
+        yield _order_verdict("Strength classes", total.horizon_days, [e.excess for e in classes])
 
 
-def _totals(found: RecordingFindings) -> list[Contender]:
-    totals = (each for each in found.contenders if each.name == "total")
-    return sorted(totals, key=lambda each: each.horizon_days)
+def _bar_verdict(total: Contender) -> _Verdict:
+    aim, value = RANK_IC[total.horizon_days], total.rank_ic.value
+    return (
+        f"Rank IC of the total at least {aim:.3f}, {days(total.horizon_days)}",
+        None if value is None else value >= aim,
+        _with_interval(total.rank_ic),
+    )
 
 
-def _rank_verdicts(found: RecordingFindings, total: Contender) -> Iterator[_Verdict]:
-    horizon = total.horizon_days
-    yield _baseline_verdict(found, total)
-    aim = RANK_IC.get(horizon)
-    if aim is not None:
-        value = total.rank_ic.value
-        yield (
-            f"Rank IC of the total at least {aim:.3f}, {days(horizon)}",
-            None if value is None else value >= aim,
-            _with_interval(total.rank_ic),
-        )
-    draws = [
-        each
-        for each in found.random
-        if each.horizon_days == horizon and each.measure == "rank_ic" and each.p_value is not None
-    ]
-    for each in draws:
-        yield (
-            f"Rank IC above random rankings (p < 0.01), {days(horizon)}",
-            each.p_value is not None and each.p_value < 0.01,
-            f"p = {number(each.p_value, 4)} in {each.draws:,} draws",
-        )
+def _chance_verdict(draws: RandomRankings) -> _Verdict:
+    return (
+        f"Rank IC above random rankings (p < {CHANCE}), {days(draws.horizon_days)}",
+        None if draws.p_value is None else draws.p_value < CHANCE,
+        f"p = {number(draws.p_value, 4)} in {count(draws.draws)} draws",
+    )
 
 
 def _baseline_verdict(found: RecordingFindings, total: Contender) -> _Verdict:
