@@ -5,8 +5,6 @@ import dataclasses
 import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -14,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import http_figures, storage_figures, worker_figures
+from benchmarks import analysis_figures, http_figures, storage_figures, worker_figures
 from benchmarks.figures import Figure, show
 
 _PARTS = ("http", "analysis", "storage", "worker")
@@ -30,7 +28,7 @@ def main() -> None:
     chosen = parser.parse_args()
     parts: dict[str, Callable[[Path], Iterator[Figure]]] = {
         "http": lambda folder: http_figures.measure(folder, seconds=chosen.seconds),
-        "analysis": lambda _: _analysis(chosen.markets or [400, 2000]),
+        "analysis": lambda _: analysis_figures.measure(chosen.markets or [400, 2000]),
         "storage": storage_figures.measure,
         "worker": worker_figures.measure,
     }
@@ -45,29 +43,6 @@ def main() -> None:
             figures += parts[name](Path(folder))
     show(figures, console)
     console.print(f"written: {_write(figures, chosen.out)}")
-
-
-def _analysis(sizes: list[int]) -> Iterator[Figure]:
-    for markets in sizes:
-        command = [sys.executable, "-m", "benchmarks.analysis_pass", str(markets)]
-        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found = json.loads(out)
-        seconds = found["whole_pass"]
-        yield Figure(
-            f"analysis pass, {markets} markets x (2,160 h + 400 d)",
-            seconds,
-            "s",
-            yardstick=found["bare_talib"],
-            yardstick_is="its bare TA-Lib calls",
-            target="<= 2 s" if markets == 400 else "<= 3x later",
-            met=seconds <= 2 if markets == 400 else None,
-            note=", ".join(f"{k} {v:.2f}" for k, v in found.items() if k in _STEPS),
-        )
-        rss = found["peak_rss_mb"]
-        yield Figure(f"analysis process, {markets} markets: peak memory", rss, "MB RSS")
-
-
-_STEPS = ("panels", "prepare", "recommend_and_encode", "levels", "market_status")
 
 
 def _write(figures: list[Figure], out: Path) -> Path:

@@ -1,67 +1,89 @@
-"""One whole analysis pass in a process of its own: `python -m benchmarks.analysis_pass MARKETS`.
+"""Whole analysis passes in a process of its own: `python -m benchmarks.analysis_pass MARKETS HOURS DAYS`.
 
-Prints JSON: seconds of each step (median of the repetitions), of the bare TA-Lib calls that the pass
-needs, and the process' peak memory.
+Prints JSON: the peak memory of one pass, then CPU seconds of each step (the least of the repetitions, as
+other programs run beside it) and of the bare TA-Lib calls that a pass needs.
 """
 
+import gc
 import json
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import talib
 
 from benchmarks import world
 from dantaro.analysis import engine
 from dantaro.analysis.panel import aggregate
-from dantaro.market.documents import encode
+from dantaro.analysis.ta_lib import talib
+from dantaro.market.documents import Document, encode
 from dantaro.market.timeframes import FOUR_HOURLY
 
-_HOURS, _DAYS, _REPETITIONS = 2160, 400, 5
+_REPETITIONS_SECONDS = 8.0
 _SMA: Any = 0  # TA-Lib's number for a simple moving average
 
 
-def main(markets: int) -> dict[str, float]:
-    """Measure a pass over `markets` markets x (2,160 hourly + 400 daily) candles."""
-    inputs = world.inputs(markets=markets, hours=_HOURS, days=_DAYS)
-    parameters = engine.Parameters(universe_size=markets)
+def main(markets: int, hours: int, days: int) -> dict[str, float]:
+    """Measure passes over `markets` markets x (`hours` hourly + `days` daily) candles."""
+    inputs = world.inputs(markets=markets, hours=hours, days=days)
+    parameters = engine.Parameters(universe_size=markets, hourly_candles=hours, daily_candles=days)
     now_ms = world.NOW_MS
+    before = _rss_mb()
     panels = engine.build_panels(inputs, parameters, now_ms=now_ms)
     prepared = engine.prepare(inputs, parameters, now_ms=now_ms, panels=panels)
 
-    def publishable() -> None:
+    def recommend_and_encode() -> None:
         found = engine.recommend(inputs, parameters, now_ms=now_ms, prepared=prepared)
-        for document in (found.recommendations, found.ratings, found.exclusions, found.prices):
-            if document is not None:
-                encode(document)
+        _encode(found.recommendations, found.ratings, found.exclusions, found.prices)
 
-    steps: dict[str, Callable[[], object]] = {
+    def levels_and_encode() -> None:
+        _encode(engine.find_levels(inputs, parameters, now_ms=now_ms, prepared=prepared))
+
+    def status_and_encode() -> None:
+        _encode(*engine.read_market(inputs, parameters, now_ms=now_ms, prepared=prepared))
+
+    parts = {
+        "recommend": recommend_and_encode,
+        "levels": levels_and_encode,
+        "status": status_and_encode,
+    }
+    for part in parts.values():
+        part()
+    memory = {"inputs_rss_mb": before, "peak_rss_mb": _rss_mb()}
+    candles: dict[str, Callable[[], object]] = {
         "panels": lambda: engine.build_panels(inputs, parameters, now_ms=now_ms),
         "prepare": lambda: engine.prepare(inputs, parameters, now_ms=now_ms, panels=panels),
-        "recommend_and_encode": publishable,
-        "levels": lambda: engine.find_levels(inputs, parameters, now_ms=now_ms, prepared=prepared),
-        "market_status": lambda: engine.read_market(
-            inputs, parameters, now_ms=now_ms, prepared=prepared
-        ),
     }
-    figures = {name: _median_seconds(step) for name, step in steps.items()}
-    figures["whole_pass"] = sum(figures.values())
-    figures["bare_talib"] = _median_seconds(lambda: _bare_talib(panels))
-    figures["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return figures
+    figures = {name: _cpu_seconds(step) for name, step in {**candles, **parts}.items()}
+    return {
+        **figures,
+        "whole_pass": sum(figures.values()),
+        "bare_talib": _cpu_seconds(lambda: _bare_talib(panels)),
+        **memory,
+    }
 
 
-def _median_seconds(step: Callable[[], object]) -> float:
-    times = []
-    for _ in range(_REPETITIONS):
-        began = time.perf_counter()
+def _encode(*documents: Document | None) -> None:
+    for document in documents:
+        if document is not None:
+            encode(document)
+
+
+def _rss_mb() -> float:
+    """The peak so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _cpu_seconds(step: Callable[[], object]) -> float:
+    times: list[float] = []
+    while len(times) < 2 or (len(times) < 5 and sum(times) < _REPETITIONS_SECONDS):
+        gc.collect()
+        began = time.process_time()
         step()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+        times.append(time.process_time() - began)
+    return min(times)
 
 
 def _bare_talib(panels: engine.Panels) -> None:
@@ -98,4 +120,4 @@ def _bare_talib(panels: engine.Panels) -> None:
 
 if __name__ == "__main__":
     np.seterr(all="ignore")
-    sys.stdout.write(json.dumps(main(int(sys.argv[1]))))
+    sys.stdout.write(json.dumps(main(*map(int, sys.argv[1:4]))))

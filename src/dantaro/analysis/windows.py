@@ -38,23 +38,25 @@ def linear_mean(values: FloatArray, size: int) -> FloatArray:
 
 
 def highest(values: FloatArray, size: int) -> FloatArray:
-    """Maximum of the last `size` candles.
-
-    Windows of doubling size are merged pairwise, so that it takes log2(size) passes.
-    """
-    result = values.copy()
-    covered = 1
-    while covered < size:
-        step = min(covered, size - covered)
-        result[:, step:] = np.maximum(result[:, step:], result[:, :-step])
-        covered += step
-    result[:, : size - 1] = np.nan
-    return result
+    """Maximum of the last `size` candles."""
+    return _extreme(np.maximum, values, size)
 
 
 def lowest(values: FloatArray, size: int) -> FloatArray:
     """Minimum of the last `size` candles."""
-    return -highest(-values, size)
+    return _extreme(np.minimum, values, size)
+
+
+def _extreme(choose: np.ufunc, values: FloatArray, size: int) -> FloatArray:
+    """Windows of doubling size are merged pairwise, so that it takes log2(size) passes."""
+    result = values.copy()
+    covered = 1
+    while covered < size:
+        step = min(covered, size - covered)
+        result[:, step:] = choose(result[:, step:], result[:, :-step])
+        covered += step
+    result[:, : size - 1] = np.nan
+    return result
 
 
 def newest(values: FloatArray, width: int, *, ago: int = 0) -> FloatArray:

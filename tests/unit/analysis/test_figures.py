@@ -63,7 +63,7 @@ def test_every_scored_market_shows_its_features_and_indicators(hours: bool) -> N
         assert 0 < (shown["atr_14_fraction"] or 0) < 0.5  # a fraction of the close
 
 
-def test_figures_do_not_depend_on_the_currency_except_turnover() -> None:
+def test_figures_do_not_depend_on_the_currency_where_they_are_not_in_it() -> None:
     rows = {
         row.exchange: row
         for row in market_features(prepare(a_world(), Parameters(), now_ms=NOW_MS))
@@ -72,7 +72,14 @@ def test_figures_do_not_depend_on_the_currency_except_turnover() -> None:
     okx, upbit = rows["okx"], rows["upbit"]  # the same walk, in dollars and in won
     for name, value in okx.indicators.items():
         assert upbit.indicators[name] == pytest.approx(value)
-    for name in okx.features.keys() - {"turnover_30d"}:
+    free = {feature.name for feature in FEATURES if not feature.currency}
+    assert okx.features.keys() - free == {
+        "turnover_30d",
+        "turnover_7d",
+        "illiquidity_30d",
+        "illiquidity_7d",
+    }
+    for name in free:
         assert upbit.features[name] == pytest.approx(okx.features[name])
 
 
