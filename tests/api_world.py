@@ -363,6 +363,7 @@ def publish(
     at_ms: int = PUBLISHED_MS,
     closed_ms: int = CLOSED_MS,
     status: generations.Status = "complete",
+    parameters: Mapping[str, object] = {"universe_size": 200},
 ) -> Manifest:
     """Publish `documents`, or all parts but the track record."""
     encoded: tuple[EncodedDocument, ...] = tuple(
@@ -377,7 +378,7 @@ def publish(
             stale_after_ms=closed_ms + STALE_MS - CLOSED_MS,
             status=status,
             code_version="0.1.0",
-            parameters={"universe_size": 200},
+            parameters=parameters,
             inputs={"upbit": closed_ms, "okx": closed_ms - HOUR_MS},
         ),
         lease=None,

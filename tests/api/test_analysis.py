@@ -195,9 +195,11 @@ async def test_support_levels_keep_their_first_shape_and_add_the_zones(api: Api)
             "candidates": ["upbit:BTC/KRW", "okx:BTC/USDT"],
         },
         "track_record": None,
+        "model": None,
         "unavailable": {
             "conservative_resistance": "no_evidence",
             "track_record": "not_measured_yet",
+            "model": "not_fitted",
         },
     }
     assert [zone["side"] for zone in zones] == ["support", "resistance"]

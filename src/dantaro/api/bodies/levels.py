@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from dantaro.api.bodies.model import NOT_FITTED, absent, level_model
 from dantaro.api.bodies.prices import BAND_NAMES, is_crossed, shown_bands, shown_price
 from dantaro.api.bodies.reading import Reading, resolution_of
 from dantaro.api.bodies.records import (
@@ -39,7 +40,7 @@ def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer
         snapshot, resolution.market.key, close=bands.price, closed_at_ms=bands.data_as_of_ms
     )
     view = levels_view(snapshot.track_record, bands.exchange, bands.symbol)
-    record = levels_record(view)
+    record, model = levels_record(view), level_model(snapshot)
     zones = () if snapshot.levels is None else snapshot.levels.zones.rows(resolution.market.key)
     return SupportLevelsAnswer(
         success=True,
@@ -56,8 +57,13 @@ def levels_body(reading: Reading, resolution: Resolution) -> SupportLevelsAnswer
         atr=bands.atr,
         levels=[_zone(zone, bands.data_as_of_ms, shown.price, view) for zone in zones],
         track_record=record,
+        model=model,
         resolution=resolution_of(resolution),
-        unavailable={**_unavailable(bands), **reasons(record)},
+        unavailable={
+            **_unavailable(bands),
+            **reasons(record),
+            **absent(NOT_FITTED, model=model),
+        },
         **reading.age_fields(
             worst(
                 snapshot.age_of_row(PartKind.LEVELS, bands.data_as_of_ms),

@@ -1,11 +1,12 @@
-"""The model behind the total scores: where it comes from, and how it did out of sample."""
+"""The models behind total scores and levels: where they come from, and how they did out of sample."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from dantaro.api.bodies.records import RECOMMENDATIONS
+from dantaro.api.bodies.records import LEVELS, RECOMMENDATIONS
 from dantaro.api.bodies.track_record import record_item
 from dantaro.api.schemas.ranking import ModelDetails, TrainingDetails
+from dantaro.api.schemas.track_record import RecordItem
 from dantaro.api.times import rfc3339
 from dantaro.market.results import RankedSetSummary
 from dantaro.queries import Snapshot
@@ -17,25 +18,38 @@ NOT_FITTED = "not_fitted"
 """The model is a rule in the code."""
 
 
-def model_details(snapshot: Snapshot, summary: RankedSetSummary) -> ModelDetails:
+def ranking_model(snapshot: Snapshot, summary: RankedSetSummary) -> ModelDetails:
     """The model that made the totals of the set with this summary."""
     name, sha256 = summary.model or None, summary.model_sha256 or None
-    training = _training(snapshot.manifest.parameters, summary.model_sha256)
+    recorded = _recorded(snapshot, "ranking")
+    training = _training(recorded) if recorded.get("sha256") == sha256 else None
     unfitted = NOT_RECORDED if name is None else NOT_FITTED
-    unfound = unfitted if sha256 is None else NOT_RECORDED
-    track = snapshot.track_record
-    view = None if track is None else track.view(RECOMMENDATIONS, ())
-    measured = {} if view is None else view.of("rank_ic", "score", "total")
     return ModelDetails(
         name=name,
         sha256=sha256,
         training=training,
-        out_of_sample=[record_item(by_source[BACKTEST]) for by_source in measured.values()],
+        out_of_sample=_out_of_sample(snapshot, RECOMMENDATIONS, ("rank_ic", "score", "total")),
         unavailable={
             **absent(NOT_RECORDED, name=name),
             **absent(unfitted, sha256=sha256),
-            **absent(unfound, training=training),
+            **absent(unfitted if sha256 is None else NOT_RECORDED, training=training),
         },
+    )
+
+
+def level_model(snapshot: Snapshot) -> ModelDetails | None:
+    """The model behind the order of levels and `hold_probability`; None when there is none."""
+    recorded = _recorded(snapshot, "level_model")
+    if not recorded:
+        return None
+    name, sha256, training = recorded.get("name"), recorded.get("sha256"), _training(recorded)
+    judged = [(measure, "all", "all") for measure in ("brier_skill", "calibration_error")]
+    return ModelDetails(
+        name=name,
+        sha256=sha256,
+        training=training,
+        out_of_sample=_out_of_sample(snapshot, LEVELS, *judged),
+        unavailable=absent(NOT_RECORDED, name=name, sha256=sha256, training=training),
     )
 
 
@@ -44,12 +58,14 @@ def absent(reason: str, **values: object) -> dict[str, str]:
     return {name: reason for name, value in values.items() if value is None}
 
 
-def _training(parameters: Mapping[str, Any], sha256: str) -> TrainingDetails | None:
-    """What the generation's parameters say of the fit of this model's file."""
-    model = parameters.get("ranking")
-    if not sha256 or not isinstance(model, Mapping) or model.get("sha256") != sha256:
-        return None
-    fitted = model.get("training")
+def _recorded(snapshot: Snapshot, parameter: str) -> Mapping[str, Any]:
+    """What the generation's parameters say of a model."""
+    found = snapshot.manifest.parameters.get(parameter)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _training(recorded: Mapping[str, Any]) -> TrainingDetails | None:
+    fitted = recorded.get("training")
     if not isinstance(fitted, Mapping):
         return None
     return TrainingDetails(
@@ -58,3 +74,17 @@ def _training(parameters: Mapping[str, Any], sha256: str) -> TrainingDetails | N
         decisions_until=rfc3339(fitted["until_ms"]),
         rows=fitted["rows"],
     )
+
+
+def _out_of_sample(
+    snapshot: Snapshot, subject: str, *classes: tuple[str, str, str]
+) -> list[RecordItem]:
+    """The backtest's records of these measures, groups and names, at every horizon."""
+    if snapshot.track_record is None:
+        return []
+    view = snapshot.track_record.view(subject, ())
+    return [
+        record_item(by_source[BACKTEST])
+        for its_class in classes
+        for by_source in view.of(*its_class).values()
+    ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dantaro.api.bodies.model import NOT_RECORDED, absent, model_details
+from dantaro.api.bodies.model import NOT_RECORDED, absent, ranking_model
 from dantaro.api.bodies.prices import BAND_NAMES, shown_bands, shown_price
 from dantaro.api.bodies.reading import AgeFields, Reading, resolution_of
 from dantaro.api.bodies.records import StrengthRecords, sensible
@@ -144,7 +144,7 @@ def recommendation_body(reading: Reading, resolution: Resolution) -> Recommendat
             if name in _THRESHOLDS
         },
         noted=_exclusions_of(snapshot, key),
-        model=model_details(snapshot, ranking.sets[_widest(places).ranked_set].summary),
+        model=ranking_model(snapshot, ranking.sets[_widest(places).ranked_set].summary),
         places=[_place(ranking, score) for score in _whole(ranking, key)],
         ratings=[rating_details(rating) for rating in ratings.values()],
         resolution=resolution_of(resolution),

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from dantaro.api.times import rfc3339
 from dantaro.market.results import Record, Strength
+from dantaro.queries.track_record import LEAST_LIVE_DAYS, LIVE
 
 _TOPS = ("20", "10", "50")
 _TIERS = ("high", "middle", "low")
@@ -43,14 +44,22 @@ class Figures:
 def recommendations_in_words(figures: Figures) -> str:
     """The ranking against its baselines, the money it made, its classes and its tiers."""
     sentences = (_ranking(figures), _against_baselines(figures), _money(figures))
-    return " ".join(filter(None, (*sentences, _classes(figures), _tiers(figures))))
+    more = (_classes(figures), _tiers(figures), _caution(figures))
+    return " ".join(filter(None, (*sentences, *more)))
 
 
 def levels_in_words(figures: Figures) -> str:
     """How often levels held, against placebos, by method, and how good the stated probabilities are."""
     return " ".join(
         filter(
-            None, (_held(figures), _against_placebos(figures), _methods(figures), _odds(figures))
+            None,
+            (
+                _held(figures),
+                _against_placebos(figures),
+                _methods(figures),
+                _odds(figures),
+                _caution(figures),
+            ),
         )
     )
 
@@ -170,6 +179,14 @@ def _odds(figures: Figures) -> str:
     if error is not None:
         words.append(f"it is off by {_points(error.value, '')}")
     return f"{'; '.join(words)}." if words else ""
+
+
+def _caution(figures: Figures) -> str:
+    """That a live record is still short."""
+    live = [row.days for row in figures.by_class.values() if row.source == LIVE]
+    if not live or max(live) >= LEAST_LIVE_DAYS:
+        return ""
+    return f"With fewer than {LEAST_LIVE_DAYS} days this says little yet."
 
 
 def _verdict(row: Record, above: str, below: str) -> str:

@@ -11,6 +11,18 @@ AGE: JsonDict = {
     "data_note": None,
 }
 PUBLISHED = "2026-01-01T00:00:10Z"
+MODEL: JsonDict = {
+    "name": "ridge",
+    "sha256": "0" * 64,
+    "training": {
+        "data": ["binance_spot_1d"],
+        "decisions_from": "2021-04-01T00:00:00Z",
+        "decisions_until": "2023-12-24T00:00:00Z",
+        "rows": 199400,
+    },
+    "out_of_sample": [],
+    "unavailable": {},
+}
 _BANDS: JsonDict = {
     "aggressive_support": 60000.0,
     "moderate_support": 58000.0,
@@ -178,6 +190,7 @@ SUPPORT_LEVELS: JsonDict = {
         "sides": {"support": {"backtest": _LEVEL_CLASS}},
         "bands": {"aggressive_support": {"backtest": _LEVEL_CLASS}},
     },
+    "model": MODEL,
     "resolution": {
         "requested": "BTC",
         "market": "okx:BTC/USDT",

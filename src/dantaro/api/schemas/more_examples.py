@@ -58,18 +58,7 @@ EXAMPLES: Mapping[str, JsonDict] = {
         "unavailable": {"adx_14": "insufficient_history"},
         "thresholds": {"universe_size": 200, "min_turnover_usd": 50000.0},
         "noted": [],
-        "model": {
-            "name": "ridge",
-            "sha256": "0" * 64,
-            "training": {
-                "data": ["binance_spot_1d"],
-                "decisions_from": "2021-04-01T00:00:00Z",
-                "decisions_until": "2023-12-24T00:00:00Z",
-                "rows": 199400,
-            },
-            "out_of_sample": [],
-            "unavailable": {},
-        },
+        "model": examples.MODEL,
         "places": [
             {
                 "ranked_set": "all",

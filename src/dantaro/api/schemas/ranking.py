@@ -151,7 +151,7 @@ class TrainingDetails(Body):
 
 
 class ModelDetails(Body):
-    """The model behind the total scores, and how it did on what it was not fitted on."""
+    """A model: where it comes from, and how it did on what it was not fitted on."""
 
     name: str | None
     sha256: Annotated[
@@ -159,7 +159,7 @@ class ModelDetails(Body):
     ]
     training: TrainingDetails | None
     out_of_sample: Annotated[
-        list[RecordItem], Field(description="rank correlation of its totals, by horizon")
+        list[RecordItem], Field(description="what its backtest measured, by horizon")
     ]
     unavailable: Unavailable
 
@@ -257,6 +257,10 @@ class SupportLevelsAnswer(Aged):
     levels: Annotated[list[LevelZone], Field(description="the most proven first")]
     track_record: Annotated[
         LevelsRecord | None, Field(description="how the served levels did, and each band")
+    ]
+    model: Annotated[
+        ModelDetails | None,
+        Field(description="behind `hold_probability` and the order of `levels`"),
     ]
     resolution: MarketResolution
     unavailable: Unavailable
