@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select, text
 
 from dantaro.market.markets import Market, Origin
+from dantaro.market.results import PartKind
 from dantaro.market.timeframes import HOUR_MS, HOURLY
 from dantaro.storage import candles, generations
 from dantaro.storage.catalogue import save_markets, stored_markets
@@ -120,7 +121,7 @@ def _check(store: Store, market_id: int, acknowledged: tuple[int, int]) -> None:
     current = generations.current_manifest(store)
     assert current is not None
     assert current.published_at_ms >= acknowledged[1]
-    assert len(current.parts) == 7
+    assert len(current.parts) == len(PartKind)
     for kind, reference in current.parts.items():
         document = generations.read_part(store, reference.id)
         assert document.body == f"{kind} {current.published_at_ms}".encode() * 2000
@@ -130,4 +131,5 @@ def _check(store: Store, market_id: int, acknowledged: tuple[int, int]) -> None:
             connection.scalar(select(func.count()).select_from(table))
             for table in (generations_table, generation_parts, parts, coverage)
         ]
-    assert counts == [current.generation, current.generation * 7, current.generation * 7, 1]
+    each = current.generation * len(PartKind)
+    assert counts == [current.generation, each, each, 1]

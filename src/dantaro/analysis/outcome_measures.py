@@ -13,6 +13,7 @@ A level's touch counts once: not again for another zone that overlaps it, nor fo
 serves it, when the same candle touched it. The same holds for the lines that stand for chance.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +61,9 @@ NET_TOP = 20
 """The list whose excess is also told net of costs."""
 
 CALIBRATION_BINS = 10
+"""Ranges of a stated probability, as `proportions.calibration` makes them: up to 0.1, up to 0.2, .."""
 
+_EDGES: Sequence[float] = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1).tolist()
 _LESS_IS_BETTER = ("reversal_1d", "volatility_30d", "max_7d")
 _ORIGINAL = {"technical": 0.4, "volume": 0.3, "volatility": 0.2, "risk": 0.1}
 _TURNOVER_SIGN = next(feature.sign for feature in FEATURES if feature.name == "turnover_30d")
@@ -371,7 +374,7 @@ def _classes(level: LevelResult) -> Iterator[tuple[str, str]]:
 
 
 def _stated(series: Series, probability: float, held: float) -> Iterator[tuple[Series, float]]:
-    place = min(int(probability * CALIBRATION_BINS), CALIBRATION_BINS - 1)
+    place = min(max(bisect_left(_EDGES, probability) - 1, 0), CALIBRATION_BINS - 1)
     yield replace(series, measure="brier", group="all", name="all"), (probability - held) ** 2
     yield replace(series, measure="came", group="stated", name=str(place)), held
     yield replace(series, measure="stated", group="stated", name=str(place)), probability
