@@ -3,8 +3,9 @@
 What happens on one day is not independent: when the market falls, levels break everywhere. So cases
 are counted by day, and standard errors are taken over days, not over cases (the ratio estimator: W. G.
 Cochran, Sampling Techniques, 1977, chapters 6 and 9A). `day` int64[N] is the column or day number on
-which a case began; with `lags` cases up to that many days apart may be correlated as well (Bartlett
-kernel, as in `estimates.newey_west`).
+which a case began. The formulas are in the functions of sums by day (`share_by_day`, `difference_by_day`,
+`skill_by_day`), for those who keep no single cases. With `lags` cases up to that many days apart may be
+correlated as well (Bartlett kernel, as in `estimates.newey_west`).
 """
 
 from dataclasses import dataclass
@@ -47,18 +48,23 @@ class CalibrationBin:
 
 
 def clustered_proportion(happened: BoolArray, day: IntArray, *, lags: int = 0) -> Estimate:
+    """Share of the cases in which it happened, as `share_by_day` estimates it."""
+    _same_length(happened, day)
+    return share_by_day(*_sums(day, _grid(day), happened), lags=lags)
+
+
+def share_by_day(cases: FloatArray, happened: FloatArray, *, lags: int = 0) -> Estimate:
     """Share of the cases in which it happened, with an interval that counts days, not cases.
 
-    Wilson's interval with the number of independent cases that would have the clustered standard
-    error; never narrower than that of n independent cases.
+    `cases` and `happened` are float64[T]: how many there were on each of T consecutive days. Wilson's
+    interval with the number of independent cases that would have the clustered standard error; never
+    narrower than that of n independent cases.
     """
-    _same_length(happened, day)
-    n, days = len(happened), len(np.unique(day))
+    n, days = int(cases.sum()), int(np.count_nonzero(cases))
     if n == 0:
         return Estimate(None, None, None, None, 0, 0)
-    share = float(np.mean(happened))
-    influence = _by_day(happened.astype(np.float64) - share, day, day) / n
-    error = _clustered_error(influence, days, lags)
+    share = float(happened.sum()) / n
+    error = _clustered_error((happened - share * cases) / n, days, lags)
     low, high = share_interval(share, error, n, largest_inflation=n / days * (lags + 1))
     return Estimate(share, low, high, share / error if error else None, n, days)
 
@@ -71,22 +77,33 @@ def difference_of_proportions(
     *,
     lags: int = 0,
 ) -> Estimate:
+    """Share of `first` minus share of `second`, as `difference_by_day` estimates it."""
+    _same_length(first, first_day)
+    _same_length(second, second_day)
+    grid = _grid(np.concatenate([first_day, second_day]))
+    return difference_by_day(
+        _sums(first_day, grid, first), _sums(second_day, grid, second), lags=lags
+    )
+
+
+def difference_by_day(
+    first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray], *, lags: int = 0
+) -> Estimate:
     """Share of `first` minus share of `second`, both clustered by the same days; `n` is that of `first`.
 
+    Each is a pair of float64[T]: cases on each of T consecutive days, and in how many of them it happened.
     What moves both on one day cancels. The standard error is that of a regression of the outcomes on
     belonging to `first`, robust to clusters (Liang and Zeger, Longitudinal data analysis using
     generalized linear models, 1986), times `D / (D - 1)` for D days; the interval is normal.
     """
-    _same_length(first, first_day)
-    _same_length(second, second_day)
-    both = np.concatenate([first_day, second_day])
-    n, days = len(first), len(np.unique(both))
-    if not n or not len(second):
-        return Estimate(None, None, None, None, n, days)
-    share, other = float(np.mean(first)), float(np.mean(second))
-    influence = _by_day(first.astype(np.float64) - share, first_day, both) / n
-    influence -= _by_day(second.astype(np.float64) - other, second_day, both) / len(second)
-    return _normal(share - other, _clustered_error(influence, days, lags), n, days)
+    (cases, happened), (other_cases, other_happened) = first, second
+    n, other_n = float(cases.sum()), float(other_cases.sum())
+    days = int(np.count_nonzero(cases + other_cases))
+    if not n or not other_n:
+        return Estimate(None, None, None, None, int(n), days)
+    share, other = float(happened.sum()) / n, float(other_happened.sum()) / other_n
+    influence = (happened - share * cases) / n - (other_happened - other * other_cases) / other_n
+    return _normal(share - other, _clustered_error(influence, days, lags), int(n), days)
 
 
 def brier(probability: FloatArray, happened: BoolArray) -> float:
@@ -116,16 +133,24 @@ def brier_skill(
     _probabilities(probability, happened)
     day = np.arange(len(happened)) if day is None else day
     _same_length(happened, day)
-    n, days = len(happened), len(np.unique(day))
-    if n == 0:
-        return Estimate(None, None, None, None, 0, 0)
-    reference = (happened - (float(np.mean(happened)) if base_rate is None else base_rate)) ** 2
-    loss, total = (probability - happened) ** 2, float(reference.sum())
+    outcome = happened.astype(np.float64)
+    if base_rate is None:
+        base_rate = float(outcome.mean()) if len(outcome) else 0.0
+    cases, reference = _sums(day, _grid(day), (outcome - base_rate) ** 2)
+    _, loss = _sums(day, _grid(day), (probability - outcome) ** 2)
+    return skill_by_day(cases, loss, reference, lags=lags)
+
+
+def skill_by_day(
+    cases: FloatArray, loss: FloatArray, reference: FloatArray, *, lags: int = 0
+) -> Estimate:
+    """`1 - sum of losses / sum of the reference's losses`, float64[T] on each of T consecutive days."""
+    n, days, total = int(cases.sum()), int(np.count_nonzero(cases)), float(reference.sum())
     if total == 0:
         return Estimate(None, None, None, None, n, days)
     ratio = float(loss.sum()) / total
-    influence = _by_day(loss - ratio * reference, day, day) / total
-    return _normal(1 - ratio, _clustered_error(influence, days, lags), n, days)
+    error = _clustered_error((loss - ratio * reference) / total, days, lags)
+    return _normal(1 - ratio, error, n, days)
 
 
 def calibration(
@@ -182,10 +207,19 @@ def _bin(
     )
 
 
-def _by_day(values: FloatArray, day: IntArray, all_days: IntArray) -> FloatArray:
-    """Sums of `values` on each day from the first to the last of `all_days`."""
-    first, last = int(all_days.min()), int(all_days.max())
-    return np.bincount(day - first, weights=values, minlength=last - first + 1).astype(np.float64)
+def _grid(day: IntArray) -> tuple[int, int]:
+    """The first of the days, and how many there are from it to the last."""
+    return (int(day.min()), int(day.max()) - int(day.min()) + 1) if len(day) else (0, 0)
+
+
+def _sums(
+    day: IntArray, grid: tuple[int, int], values: FloatArray | BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Cases on each day of the grid, and the sum of their values."""
+    first, length = grid
+    cases = np.bincount(day - first, minlength=length)
+    sums = np.bincount(day - first, weights=values, minlength=length)
+    return cases.astype(np.float64), sums.astype(np.float64)
 
 
 def _clustered_error(influence: FloatArray, days: int, lags: int) -> float | None:

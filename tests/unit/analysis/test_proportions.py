@@ -17,8 +17,11 @@ from dantaro.analysis.proportions import (
     calibration,
     calibration_error,
     clustered_proportion,
+    difference_by_day,
     difference_of_proportions,
     largest_calibration_error,
+    share_by_day,
+    skill_by_day,
 )
 from dantaro.errors import NotMeasurable
 
@@ -72,6 +75,16 @@ def test_days_more_alike_than_chance_do_not_narrow_the_interval() -> None:
 def test_a_share_of_all_counts_its_days_alone() -> None:
     share = clustered_proportion(yes(1, 1, 1, 1, 1, 1), on(1, 1, 1, 2, 2, 2))
     np.testing.assert_allclose(interval(share), proportion_confint(2, 2, method="wilson"))
+
+
+def test_sums_by_day_tell_the_same_as_single_cases() -> None:
+    held, day, placebo, other = stormy(30, seed=2, shift=0.1)
+    cases, kept = np.bincount(day).astype(float), np.bincount(day, weights=held)
+    others, came = np.bincount(other).astype(float), np.bincount(other, weights=placebo)
+    assert share_by_day(cases, kept, lags=2) == clustered_proportion(held, day, lags=2)
+    assert difference_by_day((cases, kept), (others, came), lags=2) == difference_of_proportions(
+        held, day, placebo, other, lags=2
+    )
 
 
 def test_no_case_has_no_share() -> None:
@@ -190,6 +203,8 @@ def test_skill_is_measured_against_always_stating_the_base_rate() -> None:
     # told beforehand that 0.6 was usual: 2 * 0.16 + 2 * 0.36 = 1.04
     assert brier_skill(stated, happened, base_rate=0.6).value == pytest.approx(1 - 0.46 / 1.04)
     assert brier_skill(np.full(4, 0.5), happened).value == 0
+    loss, reference = (stated - happened) ** 2, np.full(4, 0.25)
+    assert skill_by_day(np.ones(4), loss, reference) == skill
     assert brier_skill(np.array([0.9]), yes(1)).value is None  # the base rate makes no error
 
 
