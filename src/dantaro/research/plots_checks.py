@@ -161,9 +161,10 @@ def features_checked(found: RecordingFindings, name: str) -> Plot:
     return drawn(
         name,
         title,
-        "A feature beyond the dashed lines ranks better than honest features do and is suspected of "
-        "knowing the future. The control is tomorrow's return itself, put in on purpose: if it were "
-        "not flagged, no leak would be.",
+        "A feature beyond the dashed lines ranks the next day better than honest features do, and is "
+        "suspected of knowing the future; so is one whose past values change when later candles are taken "
+        "away. The control is tomorrow's return itself, put in on purpose: if it were not flagged, no "
+        "leak would be.",
         figure,
         height=130 + 20 * len(labels),
     )

@@ -412,7 +412,7 @@ class Slice:
 
     Attributes:
         group: `tier` (by 30-day turnover), `regime` (of the whole market) or `fold`.
-        name: `high`, `middle`, `low`; `bull`, `bear`, `calm`, `stressed`; the fold's number.
+        name: `high`, `middle`, `low`; `bull`, `bear`, `calm`, `usual`, `stressed`; the fold's number.
         horizon_days: the horizon.
         rank_ic: mean daily rank IC within it.
         net_excess: of the top 20 within it, after costs.
