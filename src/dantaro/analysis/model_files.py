@@ -80,13 +80,14 @@ def read_model(body: bytes, *, kind: str) -> ModelFile:
     try:
         content = json.loads(body, parse_constant=_refuse_constant)
         schema, found, claimed = content["schema"], content["kind"], content["sha256"]
-    except (ValueError, KeyError, TypeError) as error:
+        actual = _hash(content)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelInvalid(f"this is not a model file ({error!r}); {_REMEDY}") from error
     if schema != SCHEMA:
         raise ModelInvalid(f"the model file has schema {schema}, this reads {SCHEMA}; {_REMEDY}")
     if found != kind:
         raise ModelInvalid(f"the model file is of kind {found!r}, needed is {kind!r}; {_REMEDY}")
-    if _hash(content) != claimed:
+    if actual != claimed:
         raise ModelInvalid(f"the model file was altered: its sha256 does not fit; {_REMEDY}")
     try:
         return ModelFile(

@@ -48,7 +48,9 @@ class Form(Protocol):
         """float64[n]: base plus contributions."""
 
     def importance(self) -> FloatArray:
-        """float64[F]: each feature's share in what the model says; they sum to one."""
+        """float64[F]: each feature's share in what the model says; they sum to one, or are all zero in a
+        model that expects the same of every market.
+        """
 
     def to_json(self) -> Mapping[str, object]: ...
 
@@ -69,9 +71,7 @@ class Linear:
         return found
 
     def importance(self) -> FloatArray:
-        size = np.abs(self.weights)
-        share: FloatArray = size / size.sum()
-        return share
+        return _shares(np.abs(self.weights))
 
     def to_json(self) -> Mapping[str, object]:
         return {"type": "linear", "base": self.base, "weights": self.weights.tolist()}
@@ -131,8 +131,7 @@ class Trees:
         for tree, steps in zip(self.trees, self._steps, strict=True):
             cover = np.array(tree.cover)
             size += cover @ np.abs(steps[: cover.size]) / cover.sum()
-        share: FloatArray = size / size.sum()
-        return share
+        return _shares(size)
 
     def to_json(self) -> Mapping[str, object]:
         names = ("feature", "threshold", "begin", "split", "end", "value", "cover")
@@ -215,7 +214,10 @@ def _form(found: ModelFile) -> Form:
         weights = np.array(content["weights"], dtype=np.float64)
         if weights.shape != (len(found.features),):
             raise ValueError(f"{weights.size} weights for {len(found.features)} features")
-        return Linear(float(content["base"]), weights)
+        base = float(content["base"])
+        if not np.isfinite([base, *weights]).all():
+            raise ValueError("a weight that is not finite")
+        return Linear(base, weights)
     if content["type"] != "trees":
         raise ValueError(f"unknown form {content['type']!r}")
     trees = [
@@ -247,6 +249,8 @@ def _check(tree: Tree, features: int) -> None:
         raise ValueError(f"a tree of {leaves} leaves with {sorted(lengths)} splits")
     if any(not 0 <= feature < features for feature in tree.feature):
         raise ValueError("a split on a feature that the model does not have")
+    if not np.isfinite([*tree.threshold, *tree.value, *tree.cover]).all():
+        raise ValueError("a number in a tree that is not finite")
     if min(tree.cover) <= 0:
         raise ValueError("a leaf without training rows")
     spans = {(0, leaves)}
@@ -255,7 +259,13 @@ def _check(tree: Tree, features: int) -> None:
     ):
         if (begin, end) not in spans or not begin < split < end:
             raise ValueError(f"the leaves {begin} to {end} are not a branch")
+        spans -= {(begin, end)}  # once divided, it is no longer a leaf to divide
         spans |= {(begin, split), (split, end)}
+
+
+def _shares(sizes: FloatArray) -> FloatArray:
+    total = float(sizes.sum())
+    return sizes / total if total > 0 else np.zeros(sizes.shape)
 
 
 def _expected(tree: Tree, begin: int, end: int) -> float:
