@@ -268,6 +268,95 @@ def config(
         show_settings(as_json=as_json)
 
 
+@app.command()
+def evaluate(
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            help="Recorded candles (parquet); repeat it. Engines are chosen and fitted on the first, "
+            "walk-forward; on the others they are measured as they are."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The folder for report.html and report.json.")],
+    horizons: Annotated[
+        str, typer.Option(help="Days after the decision at which it is measured.")
+    ] = "1,3,7",
+    costs_bps: Annotated[
+        float,
+        typer.Option(help="Fee plus half spread per side, in basis points.", min=0, max=1000),
+    ] = 20.0,
+    timeframe: Annotated[
+        str | None,
+        typer.Option(
+            help="Only candles of this length. Default: all; decisions are daily, 00:00 UTC."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of every random draw.", min=0)] = 1,
+    top: Annotated[
+        int, typer.Option(help="Length of the top list held against the universe.", min=1)
+    ] = 20,
+    random: Annotated[int, typer.Option(help="Random rankings to compare with.", min=1)] = 1000,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="Try this engine only; repeat it. Default: all.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Measure this finished model instead, on days that it was not fitted on."
+        ),
+    ] = None,
+    no_levels: Annotated[
+        bool, typer.Option("--no-levels", help="Leave support and resistance levels out.")
+    ] = False,
+) -> None:
+    """Measure on recorded candles what recommendations and levels are worth.
+
+    Writes one self-contained HTML report and its figures as JSON. An interrupted run, started again
+    with the same options, goes on where it was. Needs `pip install "dantaro[research]"`.
+    """
+    from dantaro.cli.evaluate import run
+
+    run(
+        data=data,
+        out=out,
+        horizons=horizons,
+        costs_bps=costs_bps,
+        timeframe=timeframe,
+        seed=seed,
+        top=top,
+        random=random,
+        engines=engine or [],
+        model=model,
+        levels=not no_levels,
+    )
+
+
+@app.command()
+def fit(
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            help="Recorded candles (parquet); repeat it. The first is fitted on, all are measured on."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The model file to write.")],
+    until: Annotated[
+        str | None, typer.Option(help="Look at candles before this day only, `2023-06-30`.")
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="The engine to fit. Default: the one that is shipped.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Fit the model behind the total score, and write it with its out-of-sample record.
+
+    Serve it with `DANTARO_RANKING_MODEL`. Needs `pip install "dantaro[research]"`.
+    """
+    from dantaro.cli.fit import run
+
+    run(data=data, out=out, until=until, engine=engine, force=force)
+
+
 @keys.command("create")
 def create_key(
     name: Annotated[str, typer.Option(help="Whose key it is, for `keys list`.")],

@@ -78,6 +78,7 @@ class Options:
         draws: number of random rankings.
         engines: names of the engines that are tried.
         model: a finished model to measure, instead of choosing and fitting one.
+        levels: whether levels are studied too.
         parameters: of the analysis.
     """
 
@@ -88,6 +89,7 @@ class Options:
     draws: int = 1000
     engines: tuple[str, ...] = tuple(ENGINES)
     model: RankingModel | None = None
+    levels: bool = True
     parameters: Parameters = field(default_factory=Parameters)
 
     @property
@@ -170,7 +172,7 @@ class Evaluation:
     def fit(self) -> Fitted:
         """Run the engines over the first recording and choose one."""
         recording = self._recordings[0]
-        decisions = self._decisions(recording)
+        decisions = self.decisions(recording)
         folds = self._folds(decisions)
         if not folds or folds[0].train_end < 2:
             raise RecordingInvalid(
@@ -209,7 +211,7 @@ class Evaluation:
 
     def _findings(self, recording: Recording, fitted: Fitted | None) -> RecordingFindings:
         self._say(f"{recording.name}: measuring")
-        decisions = self._decisions(recording)
+        decisions = self.decisions(recording)
         first = recording is self._recordings[0]
         if fitted and first:
             said = fitted.chosen.estimates
@@ -267,7 +269,7 @@ class Evaluation:
         return {"changed": np.array(sorted(found), dtype=np.str_)}
 
     def _fit_tree_baseline(self, recording: Recording) -> None:
-        decisions = self._decisions(recording)
+        decisions = self.decisions(recording)
         table = tree_table(decisions)
         decided, size = decisions.decided_at_ms, decisions.decided_at_ms.size
         found: dict[int, list[tuple[int, int, str]]] = {}
@@ -345,7 +347,8 @@ class Evaluation:
             },
         )
 
-    def _decisions(self, recording: Recording) -> Decisions:
+    def decisions(self, recording: Recording) -> Decisions:
+        """The recording's table of decisions, made once."""
         if recording.name not in self._prepared:
             self._say(f"{recording.name}: reading")
             horizons = sorted({1, *TARGET, *self._options.horizons})

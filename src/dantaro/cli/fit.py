@@ -1,0 +1,68 @@
+"""`dantaro fit`: fit the model behind the total score and write it with its out-of-sample record."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from dantaro.cli.evaluate import progress, read_all, require_research
+from dantaro.errors import ConfigurationError
+
+
+def run(
+    *, data: Sequence[Path], out: Path, until: str | None, engine: str | None, force: bool
+) -> None:
+    """Fit on the first recording, measure on all, and write the model file.
+
+    Raises:
+        ConfigurationError: an option, a file or the installation is wrong, or `out` exists.
+    """
+    if out.exists() and not force:
+        raise ConfigurationError(f"--out {out}: the file exists; give --force to replace it")
+    until_ms = None if until is None else _parse_date(until)
+    require_research()
+    from dantaro.research.engines import DEFAULT, ENGINES  # noqa: PLC0415 - the extra may be absent
+    from dantaro.research.fitting import fit_model  # noqa: PLC0415
+
+    name = engine or DEFAULT
+    if name not in ENGINES:
+        raise ConfigurationError(f"--engine {name}: choose from {', '.join(ENGINES)}")
+    if not ENGINES[name].servable:
+        servable = ", ".join(key for key, each in ENGINES.items() if each.servable)
+        raise ConfigurationError(
+            f"--engine {name}: its models cannot be served; choose from {servable}"
+        )
+    recordings = read_all(data, None)
+    work = out.with_name(f".{out.name}.work")
+    with progress() as on_step:
+        fitted = fit_model(recordings, name, until_ms=until_ms, work_dir=work, on_step=on_step)
+    _write(out, fitted.body)
+    shutil.rmtree(work, ignore_errors=True)
+    screen = Console(soft_wrap=True, highlight=False)
+    for line in fitted.summary:
+        screen.print(line, markup=False)
+    screen.print(f"Model: {out} (sha256 {fitted.sha256})", markup=False)
+
+
+def _parse_date(text: str) -> int:
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise ConfigurationError(f"--until {text!r}: give a day such as 2023-06-30") from None
+    return int(day.timestamp() * 1000)
+
+
+def _write(out: Path, body: bytes) -> None:
+    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(body)
+        beside.replace(out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise ConfigurationError(
+            f"--out {out}: {error.strerror}; name a file that can be written"
+        ) from error
