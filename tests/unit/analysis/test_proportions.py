@@ -79,8 +79,11 @@ def test_a_share_of_all_counts_its_days_alone() -> None:
 
 def test_sums_by_day_tell_the_same_as_single_cases() -> None:
     held, day, placebo, other = stormy(30, seed=2, shift=0.1)
-    cases, kept = np.bincount(day).astype(float), np.bincount(day, weights=held)
-    others, came = np.bincount(other).astype(float), np.bincount(other, weights=placebo)
+    cases, kept = np.bincount(day).astype(float), np.bincount(day, weights=held).astype(float)
+    others, came = (
+        np.bincount(other).astype(float),
+        np.bincount(other, weights=placebo).astype(float),
+    )
     assert share_by_day(cases, kept, lags=2) == clustered_proportion(held, day, lags=2)
     assert difference_by_day((cases, kept), (others, came), lags=2) == difference_of_proportions(
         held, day, placebo, other, lags=2
