@@ -204,6 +204,8 @@ def _are_finite(values: Iterable[object]) -> bool:
 
 
 def _rows(row_type: type, columns: Columns) -> tuple[object, ...]:
+    if not isinstance(columns, dict):
+        raise TypeError(f"a table of columns is an object, not {type(columns).__name__}")
     size = len(next(iter(columns.values()), ()))
     series = [
         _column(columns, item, convert, size)

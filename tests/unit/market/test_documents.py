@@ -1,7 +1,7 @@
 """Documents read back to what was written, byte for byte the same for the same rows."""
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from enum import StrEnum
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -18,8 +18,10 @@ from dantaro.market.documents import (
     TABLES,
     Document,
     decode,
+    decode_columns,
     document,
     encode,
+    rows_of,
 )
 from dantaro.market.results import (
     Exclusion,
@@ -27,8 +29,11 @@ from dantaro.market.results import (
     Level,
     PartKind,
     Price,
+    RankedSetSummary,
     Rating,
+    Score,
     Side,
+    Strength,
 )
 
 PRICE = Price("upbit", "BTC/KRW", 61_234_500.5, -0.012, None, 1_700_000_000_000)
@@ -168,6 +173,10 @@ def compressed(content: object) -> bytes:
         [],
         {},
         {"exclusions": []},
+        {"exclusions": 5},
+        {"exclusions": {}},
+        {"exclusions": {"exchange": "okx"}},
+        {"exclusions": {"exchange": 5}},
         {"exclusions": {"exchange": ["okx"]}},
         {
             "exclusions": {
@@ -203,3 +212,88 @@ def test_reasons_come_back_as_reasons() -> None:
     encoded = encode(document(PartKind.EXCLUSIONS, [row]))
     (read,) = decode(encoded.kind, encoded.schema_version, encoded.body).rows(Exclusion)
     assert read.reason is ExclusionReason.GAPPY
+
+
+SCORE = Score(
+    ranked_set="okx:USDT",
+    exchange="okx",
+    symbol="BTC/USDT",
+    rank=1,
+    total=0.75,
+    technical=0.5,
+    volume=0.25,
+    volatility=0.125,
+    risk=1.0,
+    strength=Strength.BUY,
+    ranks={"max_7d": 0.75},
+    estimate=0.625,
+    contributions={"max_7d": 0.125},
+)
+SUMMARY = RankedSetSummary(
+    ranked_set="okx:USDT",
+    size=2,
+    weights={"max_7d": 1.0},
+    data_as_of_ms=1,
+    stale_after_ms=2,
+    missing={"KRW": "no rate"},
+    model="tried",
+    model_sha256="ab",
+    base=0.5,
+)
+
+
+def without_columns(body: bytes, table: str, *names: str) -> bytes:
+    content = orjson.loads(zstandard.ZstdDecompressor().decompress(body))
+    for name in names:
+        del content[table][name]
+    return compressed(content)
+
+
+def test_a_document_from_before_a_field_existed_reads_with_its_default() -> None:
+    body = encode(document(PartKind.RECOMMENDATIONS, [], [SCORE, SCORE], [SUMMARY])).body
+    body = without_columns(body, "scores", "estimate", "contributions")
+    body = without_columns(body, "sets", "model", "model_sha256", "base", "missing")
+    read = decode(PartKind.RECOMMENDATIONS, SCHEMA_VERSION, body)
+    assert read.rows(Score) == (replace(SCORE, estimate=None, contributions={}),) * 2
+    assert read.rows(RankedSetSummary) == (
+        replace(SUMMARY, model="", model_sha256="", base=None, missing={}),
+    )
+    assert encode(read).body != body  # and is written with all fields again
+    one, other = read.rows(Score)
+    assert one.contributions is not other.contributions
+    columns = decode_columns(PartKind.RECOMMENDATIONS, SCHEMA_VERSION, body)["scores"]
+    assert rows_of(PartKind.RECOMMENDATIONS, "scores", columns) == read.rows(Score)
+
+
+def test_a_level_from_before_probabilities_were_measured_has_none() -> None:
+    level = Level("okx", "A/B", Side.SUPPORT, 1.0, 0.9, 1.1, 3, 1, 2, 3, 4, ("swing",), 0.5, 0.75)
+    body = encode(document(PartKind.LEVELS, [], [level])).body
+    read = decode(
+        PartKind.LEVELS, SCHEMA_VERSION, without_columns(body, "levels", "hold_probability")
+    )
+    assert read.rows(Level) == (replace(level, hold_probability=None),)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [item.name for item in fields(Score) if item.default is item.default_factory is MISSING],
+)
+def test_a_field_without_a_default_is_not_made_up(field: str) -> None:
+    body = encode(document(PartKind.RECOMMENDATIONS, [], [SCORE], [])).body
+    with pytest.raises(DocumentInvalid, match=f"recommendations document cannot be read.*{field}"):
+        decode(PartKind.RECOMMENDATIONS, SCHEMA_VERSION, without_columns(body, "scores", field))
+
+
+def test_a_field_of_a_later_version_is_passed_over() -> None:
+    content = orjson.loads(
+        zstandard.ZstdDecompressor().decompress(encode(document(PartKind.PRICES, [PRICE])).body)
+    )
+    content["prices"]["mood"] = ["good"]
+    content["other"] = {}
+    assert decode(PartKind.PRICES, SCHEMA_VERSION, compressed(content)).rows(Price) == (PRICE,)
+
+
+def test_a_contribution_that_is_not_finite_is_refused_by_name() -> None:
+    bad = replace(SCORE, contributions={"max_7d": float("nan")})
+    with pytest.raises(DocumentInvalid, match=r"recommendations\.scores\.contributions"):
+        encode(document(PartKind.RECOMMENDATIONS, [], [SCORE, bad], []))
