@@ -97,6 +97,7 @@ class Analyst:
                 inputs.markets,
             )
             if self._panels is None or made_of != self._panels_of:
+                self._panels = None  # or the old ones would be in memory beside the new
                 self._panels = build_panels(inputs, self.parameters, now_ms=now_ms)
                 self._panels_of = made_of
             panels = self._panels
