@@ -10,8 +10,9 @@ from dantaro import __version__
 from dantaro.analysis import engine
 from dantaro.clock import real_now_ms
 from dantaro.market.clocks import ClockReading
-from dantaro.market.documents import encode
+from dantaro.market.documents import document, encode
 from dantaro.market.markets import Origin
+from dantaro.market.results import PartKind
 from dantaro.storage import catalogue, facts, generations, keys, schema
 from dantaro.storage.engine import open_store
 
@@ -32,7 +33,15 @@ def main(url: str, markets: int) -> str:
     found = engine.recommend(inputs, parameters, now_ms=world.NOW_MS, prepared=prepared)
     levels = engine.find_levels(inputs, parameters, now_ms=world.NOW_MS, prepared=prepared)
     status = engine.read_market(inputs, parameters, now_ms=world.NOW_MS, prepared=prepared)
-    documents = (found.recommendations, found.ratings, found.exclusions, found.prices, levels)
+    record = document(PartKind.TRACK_RECORD, world.records())
+    documents = (
+        found.recommendations,
+        found.ratings,
+        found.exclusions,
+        found.prices,
+        levels,
+        record,
+    )
     generations.publish(
         store,
         generations.Publication(
