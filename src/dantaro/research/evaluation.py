@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dantaro import __version__
+from dantaro.analysis.measures import LEAST_MARKETS
 from dantaro.analysis.models import RankingModel
 from dantaro.analysis.panel import BoolArray, FloatArray
 from dantaro.analysis.parameters import Parameters
@@ -59,6 +60,7 @@ from dantaro.research.walkforward import (
     run_engine,
 )
 
+_LEAST_TRAINING_DAYS = 30
 WORK, LEDGER = ".work", "ledger.json"
 _FOREVER_MS = 2**62
 
@@ -173,12 +175,7 @@ class Evaluation:
         """Run the engines over the first recording and choose one."""
         recording = self._recordings[0]
         decisions = self.decisions(recording)
-        folds = self._folds(decisions)
-        if not folds or folds[0].train_end < 2:
-            raise RecordingInvalid(
-                f"{recording.file}: {decisions.decided_at_ms.size} days are too few to fit on a third "
-                "and to test on the rest; give a longer recording, or measure a finished --model"
-            )
+        folds = usable_folds(recording, decisions)
         runs = []
         for name in self._options.engines:
             self._say(f"{recording.name}: {name}")
@@ -357,9 +354,6 @@ class Evaluation:
             )
         return self._prepared[recording.name]
 
-    def _folds(self, decisions: Decisions) -> tuple[Fold, ...]:
-        return walk_forward(decisions.decided_at_ms.size, horizon=max(TARGET))
-
     def _checkpoints(self, recording: Recording) -> Checkpoints:
         inputs = {
             "code": self._code,
@@ -382,6 +376,35 @@ class Evaluation:
 
     def _say(self, name: str) -> None:
         self._on_step(name, self._done, self._total)
+
+
+def usable_folds(recording: Recording, decisions: Decisions) -> tuple[Fold, ...]:
+    """The folds that have enough to be fitted on and something to be tested on.
+
+    Raises:
+        RecordingInvalid: there is none; the message says what is missing.
+    """
+    ranked = decisions.ranked.sum(axis=0)
+    enough = ranked >= LEAST_MARKETS
+    folds = tuple(
+        fold
+        for fold in walk_forward(ranked.size, horizon=max(TARGET))
+        if enough[: fold.train_end].sum() >= _LEAST_TRAINING_DAYS
+        and enough[fold.test_start : fold.test_end].any()
+    )
+    if folds:
+        return folds
+    reasons = {
+        str(reason): int(applied.sum()) for reason, applied in decisions.universe.reasons.items()
+    }
+    most = max(reasons, key=lambda name: reasons[name], default="")
+    left_out = f" (most were left out as {most})" if reasons.get(most) else ""
+    raise RecordingInvalid(
+        f"{recording.file}: {ranked.size} days, {int(enough.sum())} of them with {LEAST_MARKETS} ranked "
+        f"markets or more, and at most {int(ranked.max(initial=0))} ranked on one{left_out}; a third of "
+        f"the days is fitted on, which takes {_LEAST_TRAINING_DAYS} such days, and the rest is tested. "
+        "Give a longer recording of more markets first, or measure a finished --model"
+    )
 
 
 def notes(recording: Recording) -> Sequence[str]:
