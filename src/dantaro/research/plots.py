@@ -35,6 +35,10 @@ BEST_TO_WORST = ("#1f6fb2", "#69a7d6", "#8b929c", "#e0a257", "#c8562b")
 """Five classes from best to worst: blue over grey to orange, so that lightness tells nothing alone."""
 
 
+_TOP, _BOTTOM = 56, 48
+"""Margins in pixels: above for the legend and the panels' titles, below for the axis."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plot:
     """One plot of the report, or the reason why there is none.
@@ -57,13 +61,13 @@ class Plot:
 
 
 def drawn(
-    name: str, title: str, how_to_read: str, figure: go.Figure, *, height: int, top: int = 56
+    name: str, title: str, how_to_read: str, figure: go.Figure, *, height: int, top: int = _TOP
 ) -> Plot:
     """A finished plot from a figure."""
     figure.update_layout(
         template=None,
         height=height,
-        margin={"l": 64, "r": 20, "t": top, "b": 48},
+        margin={"l": 64, "r": 20, "t": top, "b": _BOTTOM},
         legend={
             "orientation": "h",
             "x": 0,
@@ -108,6 +112,21 @@ def panels(
         shared_xaxes=stacked or options.pop("shared_xaxes", False),
         **space,
         **options,
+    )
+
+
+def between_rows(pixels: int, *, height: int, top: int = _TOP) -> float:
+    """The vertical spacing that leaves so many pixels between two rows of panels."""
+    return pixels / (height - top - _BOTTOM)
+
+
+def name_rows(figure: go.Figure, bottom_up: Sequence[str]) -> None:
+    """Give categories on the vertical axes their order, and no more room than they need."""
+    figure.update_yaxes(
+        categoryorder="array",
+        categoryarray=list(bottom_up),
+        range=[-0.7, len(bottom_up) - 0.3],
+        ticks="",
     )
 
 

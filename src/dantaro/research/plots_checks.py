@@ -16,10 +16,12 @@ from dantaro.research.plots import (
     absent,
     at_horizon,
     bars_of,
+    between_rows,
     days_of,
     drawn,
     heading,
     horizons_of,
+    name_rows,
     panels,
     rounded,
     shown,
@@ -88,18 +90,26 @@ def _p(p_value: float | None) -> str:
 
 
 def slices_compared(found: RecordingFindings, name: str) -> Plot:
-    title = "The total by liquidity tier, market regime and fold"
-    horizons = horizons_of(found.slices)
+    title = "The total by liquidity tier and market regime"
+    slices = [each for each in found.slices if each.group != "fold"]
+    horizons = horizons_of(slices)
     if not horizons:
         return absent(name, title, found.missing.get("slices"))
+    labels = list(dict.fromkeys(_slice_label(each) for each in reversed(slices)))
+    height = 200 + 44 * len(labels)
     figure = panels(
-        [heading(h) for h in horizons], rows=2, gap=0.03, vertical_spacing=0.13, shared_yaxes=True
+        [heading(h) for h in horizons],
+        rows=2,
+        gap=0.03,
+        vertical_spacing=between_rows(80, height=height),
+        shared_yaxes=True,
     )
     for column, horizon in enumerate(horizons, start=1):
-        here = at_horizon(found.slices, horizon)
-        _add_slices(figure, here, column)
-    labels = list(dict.fromkeys(_slice_label(each) for each in reversed(found.slices)))
-    figure.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
+        here = at_horizon(slices, horizon)
+        for group, colour in (("tier", BLUE), ("regime", ORANGE)):
+            chosen = [each for each in here if each.group == group]
+            _add_slices(figure, chosen, colour=colour, column=column)
+    name_rows(figure, labels)
     figure.update_xaxes(title_text="mean daily rank IC", row=1)
     figure.update_xaxes(title_text="top 20 net excess, % per horizon", row=2)
     figure.add_vline(x=0, line_width=1, line_color=GREY)
@@ -107,10 +117,10 @@ def slices_compared(found: RecordingFindings, name: str) -> Plot:
         name,
         title,
         "The same measures within parts of the markets (tiers: thirds by 30-day turnover) and of the "
-        "days (regimes of the whole market; folds). A ranking that works in one row only, works "
-        "by that row's luck or for its reason; the intervals widen as days get fewer.",
+        "days (regimes of the whole market). A ranking that works in one row only, works by that row's "
+        "luck or for its reason; the intervals widen as days get fewer.",
         figure,
-        height=170 + 44 * len(labels),
+        height=height,
     )
 
 
@@ -118,28 +128,69 @@ def _slice_label(one: Slice) -> str:
     return shown(f"{one.group}: {one.name}")
 
 
-def _add_slices(figure: go.Figure, here: Sequence[Slice], column: int) -> None:
-    colours = {"tier": BLUE, "regime": ORANGE, "fold": GREEN}
-    for group in dict.fromkeys(each.group for each in here):
-        chosen = [each for each in here if each.group == group]
-        labels = [_slice_label(each) for each in chosen]
-        rows = (
-            ([each.rank_ic for each in chosen], 1.0),
-            ([each.net_excess for each in chosen], 100.0),
-        )
-        for row, (figures, scale) in enumerate(rows, start=1):
+def _add_slices(figure: go.Figure, chosen: Sequence[Slice], *, colour: str, column: int) -> None:
+    rows = (
+        ([each.rank_ic for each in chosen], 1.0),
+        ([each.net_excess for each in chosen], 100.0),
+    )
+    for row, (figures, scale) in enumerate(rows, start=1):
+        if chosen:
             figure.add_scatter(
                 x=values_of(figures, scale),
-                y=labels,
+                y=[_slice_label(each) for each in chosen],
                 mode="markers",
-                name=f"by {group}",
+                name=f"by {chosen[0].group}",
                 error_x=bars_of(figures, scale),
-                legendgroup=group,
-                marker={"color": colours.get(group, GREY), "size": 8},
-                showlegend=column == 1 and row == 1,
+                legendgroup=chosen[0].group,
+                marker={"color": colour, "size": 8},
+                showlegend=column == row == 1,
                 row=row,
                 col=column,
             )
+
+
+def folds_compared(found: RecordingFindings, name: str) -> Plot:
+    title = "The total fold by fold"
+    folds = [each for each in found.slices if each.group == "fold"]
+    horizons = horizons_of(folds)
+    if not horizons:
+        return absent(name, title, found.missing.get("slices", "there are no folds here"))
+    figure = panels(
+        [heading(h) for h in horizons],
+        rows=2,
+        gap=0.05,
+        vertical_spacing=between_rows(30, height=420),
+        shared_xaxes=True,
+    )
+    for column, horizon in enumerate(horizons, start=1):
+        here = at_horizon(folds, horizon)
+        rows = (([e.rank_ic for e in here], 1.0), ([e.net_excess for e in here], 100.0))
+        for row, (figures, scale) in enumerate(rows, start=1):
+            figure.add_scatter(
+                x=[shown(each.name) for each in here],
+                y=values_of(figures, scale),
+                mode="markers",
+                error_y=bars_of(figures, scale),
+                marker={"color": GREEN, "size": 6},
+                showlegend=False,
+                row=row,
+                col=column,
+            )
+    figure.update_xaxes(type="category", tickangle=-90)
+    figure.update_xaxes(title_text="fold, in time", row=2)
+    figure.update_yaxes(zeroline=True)
+    figure.update_yaxes(title_text="rank IC", row=1, col=1)
+    figure.update_yaxes(title_text="top 20 net, %", row=2, col=1)
+    return drawn(
+        name,
+        title,
+        "Each point is the mean over one test span, with its 95 % interval; every span was predicted by "
+        "an engine fitted on earlier days alone. Held-back spans took no part in any choice. Look for a "
+        "trend: an edge that fades may not last.",
+        figure,
+        height=420,
+        top=24,
+    )
 
 
 def features_checked(found: RecordingFindings, name: str) -> Plot:
@@ -150,13 +201,13 @@ def features_checked(found: RecordingFindings, name: str) -> Plot:
     figure = panels([heading(h) for h in horizons], shared_yaxes=True, gap=0.03)
     for column, horizon in enumerate(horizons, start=1):
         here = at_horizon(found.features, horizon)
-        _add_features(figure, here, column)
+        _add_features(figure, here, column, bounds=column == 1)
     order = sorted(
         at_horizon(found.features, horizons[0]),
         key=lambda each: (each.rank_ic.value or 0.0, each.feature),
     )
     labels = list(dict.fromkeys(shown(each.feature) for each in (*order, *found.features)))
-    figure.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
+    name_rows(figure, labels)
     figure.update_xaxes(title_text="mean daily rank IC")
     return drawn(
         name,
@@ -170,7 +221,9 @@ def features_checked(found: RecordingFindings, name: str) -> Plot:
     )
 
 
-def _add_features(figure: go.Figure, here: Sequence[FeatureCheck], column: int) -> None:
+def _add_features(
+    figure: go.Figure, here: Sequence[FeatureCheck], column: int, *, bounds: bool
+) -> None:
     for label, colour, symbol, chosen in (
         ("features", GREY, "circle", [e for e in here if not e.flagged]),
         ("flagged", RED, "x", [e for e in here if e.flagged]),
@@ -188,7 +241,7 @@ def _add_features(figure: go.Figure, here: Sequence[FeatureCheck], column: int) 
             row=1,
             col=column,
         )
-    for side in (-1, 1):
+    for side in (-1, 1) if bounds else ():
         threshold = side * max(each.threshold for each in here)
         figure.add_vline(x=threshold, line_width=1.2, line_dash="dash", line_color=RED, col=column)
     figure.add_vline(x=0, line_width=1, line_color=GREY, col=column)

@@ -13,6 +13,7 @@ from dantaro.research.plots import (
     absent,
     bars_of,
     drawn,
+    name_rows,
     panels,
     rounded,
     shown,
@@ -48,7 +49,7 @@ def methods_compared(found: LevelFindings, name: str) -> Plot:
             for served in (True, False):
                 chosen = [each for each in here if bool(each.served) is served]
                 _add_differences(figure, chosen, served=served, column=column)
-    figure.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
+    name_rows(figure, labels)
     figure.update_xaxes(title_text=_POINTS)
     figure.add_vline(x=0, line_width=1, line_color=GREY)
     return drawn(

@@ -20,6 +20,7 @@ from dantaro.research.plots import (
     drawn,
     heading,
     horizons_of,
+    name_rows,
     panels,
     rounded,
     shown,
@@ -113,7 +114,7 @@ def contenders_compared(found: RecordingFindings, name: str) -> Plot:
         ):
             chosen = [each for each in here if _kind(each) == kind]
             _add_forest(figure, chosen, colour=colour, symbol=symbol, name=said, column=column)
-    figure.update_yaxes(categoryorder="array", categoryarray=order, ticks="")
+    name_rows(figure, order)
     figure.update_xaxes(title_text="mean daily rank IC")
     figure.add_vline(x=0, line_width=1, line_color=GREY)
     return drawn(

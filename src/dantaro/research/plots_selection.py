@@ -13,10 +13,12 @@ from dantaro.research.plots import (
     absent,
     at_horizon,
     bars_of,
+    between_rows,
     days_of,
     drawn,
     heading,
     horizons_of,
+    name_rows,
     panels,
     rounded,
     shown,
@@ -50,11 +52,13 @@ def engines_compared(found: Selection) -> Plot:
     horizons = horizons_of(found.engines)
     if not horizons:
         return absent(name, title, found.missing.get("engines"))
+    order = list(dict.fromkeys(shown(each.engine) for each in reversed(found.engines)))
+    height = 240 + 44 * len(order)
     figure = panels(
         [heading(each) for each in horizons],
         rows=2,
         gap=0.03,
-        vertical_spacing=0.2,
+        vertical_spacing=between_rows(80, height=height),
         shared_yaxes=True,
     )
     for column, horizon in enumerate(horizons, start=1):
@@ -80,8 +84,7 @@ def engines_compared(found: Selection) -> Plot:
                     row=row,
                     col=column,
                 )
-    order = list(dict.fromkeys(shown(each.engine) for each in reversed(found.engines)))
-    figure.update_yaxes(categoryorder="array", categoryarray=order, ticks="")
+    name_rows(figure, order)
     figure.update_xaxes(title_text="mean daily rank IC", row=1)
     figure.update_xaxes(title_text="top 20 net of costs, % per horizon", row=2)
     figure.add_vline(x=0, line_width=1, line_color=GREY)
@@ -91,7 +94,7 @@ def engines_compared(found: Selection) -> Plot:
         "All engines on the same folds, with 95 % intervals. The simplest engine is taken that is not "
         "worse than the best beyond chance (paired differences in the table).",
         figure,
-        height=220 + 44 * len(order),
+        height=height,
     )
 
 
@@ -118,8 +121,8 @@ def folds_over_time(found: Selection) -> Plot:
         name,
         title,
         "In each fold the engine is fitted on the grey span and tested on the coloured one. The embargo "
-        "between them keeps outcomes of the training span out of the test. The last fold took no part "
-        "in any choice and was looked at once.",
+        "between them keeps outcomes of the training span out of the test. What was held back took no "
+        "part in any choice and was looked at once.",
         figure,
         height=140 + 26 * len(found.folds),
     )

@@ -18,6 +18,7 @@ from plotly.offline import get_plotlyjs
 from dantaro.research.plots import Plot
 from dantaro.research.plots_checks import (
     features_checked,
+    folds_compared,
     random_rankings,
     slices_compared,
     universe_over_time,
@@ -61,6 +62,7 @@ _RANKING_PLOTS = {
     "tops": top_lists,
     "random": random_rankings,
     "slices": slices_compared,
+    "folds": folds_compared,
     "features": features_checked,
     "universe": universe_over_time,
 }
@@ -134,7 +136,7 @@ def _ranking(found: RecordingFindings, name: str) -> Section:
 
 def _selection(found: Selection) -> Section:
     tables = (*selection_tables(found), *_missing(found.missing, "selection-missing"))
-    said = f"Chosen on {found.data}: {found.chosen}. {found.why}"
+    said = f"{found.chosen}, chosen on {found.data}: {found.why}"
     return Section("selection", "The choice of the engine", said, selection_plots(found), tables)
 
 

@@ -156,7 +156,7 @@ def test_each_plot_has_a_place_a_figure_and_a_line_on_how_to_read_it(page: Page)
     places = [a["id"] for t, a in page.elements if t == "div" and a.get("class") == "plot"]
     captions = sum(tag == "figcaption" for tag, _ in page.elements)
     assert sorted(map(str, places)) == sorted(page.figures)
-    assert len(places) == captions == 2 * 10 + 4 + 2 * 3
+    assert len(places) == captions == 2 * 11 + 4 + 2 * 3
 
 
 def test_figures_are_such_as_plotly_knows(page: Page) -> None:

@@ -3,8 +3,13 @@ from typing import Any, cast
 
 import pytest
 
-from dantaro.research.plots import Plot, bars_of, rounded, shown
-from dantaro.research.plots_checks import features_checked, random_rankings
+from dantaro.research.plots import Plot, bars_of, between_rows, rounded, shown
+from dantaro.research.plots_checks import (
+    features_checked,
+    folds_compared,
+    random_rankings,
+    slices_compared,
+)
 from dantaro.research.plots_levels import calibration, decay, methods_compared
 from dantaro.research.plots_rankings import (
     contenders_compared,
@@ -155,3 +160,23 @@ def test_empty_bins_are_left_out_of_the_calibration() -> None:
     plot = calibration(replace(LEVELS, calibration=(gone, *LEVELS.calibration[1:])), "a")
     (bars,) = traces(plot, "touches")
     assert len(bars["y"]) == len(LEVELS.calibration) - 1
+
+
+def test_folds_stand_in_time_apart_from_tiers_and_regimes() -> None:
+    folds, parts = folds_compared(RECORDING, "a"), slices_compared(RECORDING, "b")
+    assert folds.figure is not None
+    assert folds.figure["data"][0]["x"] == ["1", "2", "3"]
+    assert [len(trace["y"]) for trace in traces(parts, "by regime")] == [4] * 6
+    assert traces(parts, "by fold") == []
+
+
+def test_rows_of_panels_keep_their_distance_in_pixels() -> None:
+    # 80 of the 496 pixels between the margins of 56 above and 48 below.
+    assert between_rows(80, height=600) == pytest.approx(80 / 496)
+
+
+def test_the_threshold_stands_in_the_panel_of_the_next_day_alone() -> None:
+    plot = features_checked(RECORDING, "a")
+    assert plot.figure is not None
+    dashed = [s for s in plot.figure["layout"]["shapes"] if s["line"].get("dash") == "dash"]
+    assert [(s["x0"], s["xref"]) for s in dashed] == [(-0.3, "x"), (0.3, "x")]
