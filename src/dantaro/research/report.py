@@ -34,6 +34,7 @@ from dantaro.research.plots_rankings import (
 )
 from dantaro.research.plots_selection import selection_plots
 from dantaro.research.report_aims import judge
+from dantaro.research.report_cells import Table
 from dantaro.research.report_data import (
     LevelFindings,
     RecordingFindings,
@@ -42,15 +43,8 @@ from dantaro.research.report_data import (
     to_json,
 )
 from dantaro.research.report_summary import about, about_levels, headlines, verdict
-from dantaro.research.report_tables import (
-    Table,
-    aims_by_data,
-    level_tables,
-    missing_table,
-    ranking_tables,
-    run_tables,
-    selection_tables,
-)
+from dantaro.research.report_tables import aims_by_data, missing_table, ranking_tables, run_tables
+from dantaro.research.report_tables_proof import level_tables, selection_tables
 
 _TEMPLATES = "templates"
 _RANKING_PLOTS = {

@@ -6,6 +6,9 @@ candle after which the ranking was made; horizons are days from the next open; i
 Series that belong together are parallel tuples of equal length. A figure that could not be computed is
 None, and its reason stands beside it: in `reason`, or in the `missing` of the section, under the name
 of the field.
+
+It is one module, long as it is, because it is one document: its docstrings are the descriptions in
+`docs/report.schema.json`.
 """
 
 import math
