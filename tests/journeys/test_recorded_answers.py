@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
 from pathlib import Path
-from statistics import correlation, fmean, median, stdev
+from statistics import correlation, fmean, linear_regression, median, pstdev, stdev
 from typing import Any
 
 import pyarrow as pa
@@ -155,23 +155,77 @@ class Recorded:
 
     @cached_property
     def features(self) -> Mapping[str, float]:
-        close, turnover = self.closes, self.turnovers
-        changes = [after / before - 1 for before, after in pairwise(close)]
-        usual = median(turnover[-30:])
-        return {
-            "reversal_1d": changes[-1],
-            "momentum_7d": close[-1] / close[-8] - 1,
-            "momentum_30d": close[-1] / close[-31] - 1,
-            "distance_from_7d_high": close[-1] / max(day[2] for day in self.days[-7:]) - 1,
-            "turnover_30d": usual,
-            "volume_surge": turnover[-1] / usual,
-            "volatility_30d": stdev(self.log_returns[-30:]),
-            "max_7d": max(changes[-7:]),
-        }
+        return {**_of_prices(self), **_of_shapes(self), **_of_returns(self), **_of_turnover(self)}
 
     @property
     def log_returns(self) -> list[float]:
         return [math.log(after / before) for before, after in pairwise(self.closes)]
+
+
+def _of_prices(market: Recorded) -> Mapping[str, float]:
+    close, high, low = ([day[part] for day in market.days] for part in (4, 2, 3))
+    last = close[-1]
+    changes = [after / before - 1 for before, after in pairwise(close)]
+    return {
+        **{f"momentum_{n}d": last / close[-1 - n] - 1 for n in (2, 3, 5, 7, 21, 30)},
+        **{f"distance_from_{n}d_low": last / min(low[-n:]) - 1 for n in (3, 7, 14, 30)},
+        **{f"distance_from_{n}d_high": last / max(high[-n:]) - 1 for n in (7, 30)},
+        **{f"distance_from_{n}d_mean": last / fmean(close[-n:]) - 1 for n in (10, 20)},
+        "days_since_30d_low": 29.0 - low[-30:].index(min(low[-30:])),
+        "reversal_1d": changes[-1],
+        "max_3d": max(changes[-3:]),
+        "max_7d": max(changes[-7:]),
+        "min_7d": min(changes[-7:]),
+    }
+
+
+def _of_shapes(market: Recorded) -> Mapping[str, float]:
+    days = [day[1:5] for day in market.days]
+    ranges = [math.log(high / low) for _, high, low, _ in days]
+    shadows = [(high - max(opened, close)) / close for opened, high, _, close in days]
+    opened, high, low, close = days[-1]
+    return {
+        **{f"range_{n}d": fmean(ranges[-n:]) for n in (1, 7, 14, 30)},
+        "range_position_7d": fmean(
+            (close - low) / (high - low) for _, high, low, close in days[-7:]
+        ),
+        "range_over_volatility_30d": fmean(ranges[-30:]) / stdev(market.log_returns[-30:]),
+        "body_1d": (close - opened) / (high - low),
+        "upper_shadow_1d": shadows[-1],
+        "upper_shadow_7d": fmean(shadows[-7:]),
+    }
+
+
+def _of_returns(market: Recorded) -> Mapping[str, float]:
+    month = market.log_returns[-30:]
+    third = fmean((x - fmean(month)) ** 3 for x in month)
+    return {
+        "volatility_7d": stdev(month[-7:]),
+        "volatility_30d": stdev(month),
+        "upside_volatility_30d": math.sqrt(fmean(max(x, 0.0) ** 2 for x in month)),
+        "skewness_30d": third / pstdev(month) ** 3,
+        "scaled_reversal_1d": month[-1] / stdev(month),
+    }
+
+
+def _of_turnover(market: Recorded) -> Mapping[str, float]:
+    month, returns = market.turnovers[-30:], market.log_returns[-30:]
+    usual = median(month)
+    logs = [math.log(amount / usual + 0.01) for amount in month]
+    moves = [abs(x) / max(v, usual / 100) for x, v in zip(returns, month, strict=True)]
+    return {
+        "turnover_30d": usual,
+        "turnover_7d": fmean(month[-7:]),
+        "volume_surge": month[-1] / usual,
+        "volume_surge_7d": median(month[-7:]) / usual,
+        "turnover_trend_14d": linear_regression(range(14), logs[-14:]).slope,
+        "turnover_volatility_30d": stdev(logs),
+        "illiquidity_7d": fmean(moves[-7:]),
+        "illiquidity_30d": fmean(moves),
+        "price_volume_correlation_20d": correlation(
+            returns[-20:], [after - before for before, after in pairwise(logs[-21:])]
+        ),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -217,10 +271,13 @@ def _scores(ranked: Sequence[Recorded]) -> Mapping[str, Mapping[str, float]]:
         name: _places([sign * market.features[name] for market in ranked])
         for name, sign in SIGNS.items()
     }
+    # The total is the place of the mean of the seven places.
+    means = [round(fmean(places[name][at] for name in SIGNS), 12) for at in range(len(ranked))]
+    totals = _places(means)
     return {
         market.symbol: {
             **{group: fmean(places[name][at] for name in of) for group, of in GROUPS.items()},
-            "total_score": round(fmean(places[name][at] for name in SIGNS), 12),
+            "total_score": totals[at],
         }
         for at, market in enumerate(ranked)
     }
@@ -231,23 +288,24 @@ def _strength(place: float) -> str:
     return next(word for floor, word in floors.items() if place >= floor - 1e-9)
 
 
+def _shown(value: float) -> float:
+    """A list's figures are cut to six digits."""
+    return float(f"{value:.6g}")
+
+
 def _expected_items(ranked: Sequence[Recorded]) -> list[dict[str, object]]:
     scores = _scores(ranked)
-    totals = [scores[market.symbol]["total_score"] for market in ranked]
-    strengths = dict(
-        zip((market.symbol for market in ranked), map(_strength, _places(totals)), strict=True)
-    )
     best_first = sorted(ranked, key=lambda m: (-scores[m.symbol]["total_score"], m.symbol))
     return [
         {
             "symbol": market.symbol.split("/")[0],
             **scores[market.symbol],
-            "recommendation_strength": strengths[market.symbol],
+            "recommendation_strength": _strength(scores[market.symbol]["total_score"]),
             "current_price": market.opening,
             "price_change_24h": market.change_24h,
             "volume_24h": market.volume_24h,
             "market_cap": None,
-            "analysis_details": market.features,
+            "analysis_details": {name: _shown(value) for name, value in market.features.items()},
             "updated_at": "2023-06-01T00:02:00Z",
             "rank": place,
             "coin": market.symbol.split("/")[0],
@@ -425,7 +483,36 @@ def _check_recommendations(body: Mapping[str, Any], ranked: Sequence[Recorded]) 
         item["coin"]: {name: (at["rating"], at["label"]) for name, at in item["rating"].items()}
         for item in body["recommendations"]
     }
-    assert found == RATINGS
+    assert found == {
+        coin: {name: (_shown(rating), label) for name, (rating, label) in its.items()}
+        for coin, its in RATINGS.items()
+    }
+
+
+def _check_trace(body: Mapping[str, Any], ranked: Sequence[Recorded]) -> None:
+    """The best coin's total, down to every feature and what each adds to the estimate."""
+    (coin, *_) = RATINGS
+    at = next(place for place, market in enumerate(ranked) if market.symbol == f"{coin}/USDT")
+    assert _differences(ranked[at].features, body["features"]) == []
+    assert set(body["features"]) == set(ranked[at].features)
+    assert body["model"]["name"] == "equal weights"
+    ranks = {
+        name: _places([sign * market.features[name] for market in ranked])[at]
+        for name, sign in SIGNS.items()
+    }
+    assert {place["ranked_set"] for place in body["places"]} >= {"all", "binance:USDT"}
+    for place in body["places"]:
+        assert place["ranks"] == pytest.approx(ranks, abs=1e-6)
+        assert place["estimate"] == pytest.approx(fmean(ranks.values()), abs=1e-11)
+        assert place["weights"] == pytest.approx(dict.fromkeys(SIGNS, 1 / 7))
+        assert place["base"] == 0.5
+        assert place["total_score"] == _scores(ranked)[f"{coin}/USDT"]["total_score"]
+        if place["ranked_set"] in {"all", "binance:USDT"}:
+            adds = {name: (rank - 0.5) / 7 for name, rank in ranks.items()}
+            assert place["contributions"] == pytest.approx(adds, abs=1e-6)
+    for rating in body["ratings"]:
+        frozen, label = RATINGS[coin][rating["timeframe"]]
+        assert (rating["rating"], rating["label"]) == (pytest.approx(_shown(frozen)), label)
 
 
 def _check_levels(body: Mapping[str, Any], bitcoin: Recorded) -> None:
@@ -471,12 +558,14 @@ async def test_a_recording_becomes_exactly_these_answers(
 ) -> None:
     await _collect(store, recording)
     _publish(store)
-    recommended, levels, status = await _answers(
-        store, ["recommendations?top_n=3", "support-levels/BTC", "market-status"]
+    recommended, best, levels, status = await _answers(
+        store,
+        ["recommendations?top_n=3", "recommendations/BNB", "support-levels/BTC", "market-status"],
     )
     ranked = _ranked(markets)
     assert len(ranked) == SIZE - 1  # PEPE, the twelfth, was listed in May
     _check_recommendations(recommended, ranked)
+    _check_trace(best, ranked)
     _check_levels(levels, markets["BTC/USDT"])
     _check_status(status, ranked)
 
