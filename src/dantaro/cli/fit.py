@@ -1,6 +1,5 @@
 """`dantaro fit`: fit the model behind the total score and write it with its out-of-sample record."""
 
-import os
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ def run(
     until_ms = None if until is None else _parse_date(until)
     require_research()
     from dantaro.research.engines import DEFAULT, ENGINES  # noqa: PLC0415 - the extra may be absent
+    from dantaro.research.files import write_whole  # noqa: PLC0415
     from dantaro.research.fitting import fit_model  # noqa: PLC0415
 
     name = engine or DEFAULT
@@ -39,7 +39,7 @@ def run(
     work = out.with_name(f".{out.name}.work")
     with progress() as on_step:
         fitted = fit_model(recordings, name, until_ms=until_ms, work_dir=work, on_step=on_step)
-    _write(out, fitted.body)
+    write_whole(out, fitted.body)
     shutil.rmtree(work, ignore_errors=True)
     screen = Console(soft_wrap=True, highlight=False)
     for line in fitted.summary:
@@ -53,16 +53,3 @@ def _parse_date(text: str) -> int:
     except ValueError:
         raise ConfigurationError(f"--until {text!r}: give a day such as 2023-06-30") from None
     return int(day.timestamp() * 1000)
-
-
-def _write(out: Path, body: bytes) -> None:
-    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(body)
-        beside.replace(out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise ConfigurationError(
-            f"--out {out}: {error.strerror}; name a file that can be written"
-        ) from error

@@ -6,8 +6,8 @@ are arrays without pickle, written beside their place and moved there whole.
 """
 
 import hashlib
+import io
 import json
-import os
 import re
 import zipfile
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 import dantaro
-from dantaro.errors import ConfigurationError
+from dantaro.research.files import write_whole
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _CODE = ("analysis", "market", "research")
@@ -82,7 +82,7 @@ def packed(body: bytes) -> npt.NDArray[np.uint8]:
 def _load(path: Path, key: str) -> Arrays | None:
     """What was kept, or None where it was not, or not whole."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             if str(file["key"]) != key:
                 return None
             return {name: file[name] for name in file.files if name != "key"}
@@ -91,15 +91,6 @@ def _load(path: Path, key: str) -> Arrays | None:
 
 
 def _save(path: Path, key: str, arrays: Arrays) -> None:
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            np.savez(file, allow_pickle=False, key=np.array(key), **arrays)
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise ConfigurationError(
-            f"{path.parent}: finished steps cannot be kept there ({error.strerror}); "
-            "choose another --out, or make room"
-        ) from error
+    body = io.BytesIO()
+    np.savez(body, allow_pickle=False, key=np.array(key), **arrays)
+    write_whole(path, body.getvalue())

@@ -6,13 +6,13 @@ and with the same figures, is not entered again.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from dantaro.errors import ConfigurationError
+from dantaro.research.files import write_whole
 from dantaro.research.report_data import Parameter, Trial
 
 _SCHEMA = 1
@@ -74,15 +74,7 @@ def add_to_ledger(path: Path, entries: Sequence[Entry]) -> tuple[Entry, ...]:
     body = json.dumps(
         {"schema": _SCHEMA, "entries": [asdict(entry) for entry in known]}, allow_nan=False
     )
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(body + "\n", encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path}: the ledger of trials cannot be written ({error.strerror}); choose another --out"
-        ) from error
+    write_whole(path, body.encode() + b"\n")
     return tuple(known)
 
 
