@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analysis_worlds import a_market
 from dantaro.analysis.features import FEATURES, NAMES, SCORED
-from dantaro.analysis.models import EQUAL_WEIGHTS, RankingModel, Tree, Trees
+from dantaro.analysis.models import EQUAL_WEIGHTS, Linear, RankingModel, Tree, Trees
 from dantaro.analysis.panel import FloatArray
 from dantaro.analysis.scores import (
     GROUPS,
@@ -128,10 +128,8 @@ def test_a_group_is_the_mean_of_its_ranks(seed: int, count: int) -> None:
 
 @pytest.mark.parametrize("model", [EQUAL_WEIGHTS, CALM])
 def test_base_and_contributions_add_up_to_the_estimate(model: RankingModel) -> None:
-    base = summarise(
-        RankedSet("all", np.arange(30), {}), model, data_as_of_ms=0, interval_ms=1
-    ).base
-    assert base == pytest.approx(0.5)
+    ranked = RankedSet("all", np.arange(30), {})
+    assert summarise(ranked, model, data_as_of_ms=0, interval_ms=1).base == pytest.approx(0.5)
     for score in scores_of(random_columns(1, 30), model=model):
         assert set(score.contributions) == set(model.features)
         added = 0.5 + sum(score.contributions.values())
@@ -184,7 +182,9 @@ def test_sums_that_differ_by_rounding_alone_are_equal() -> None:
     rows = np.array(
         [rng.permutation([0.05, 0.15, 0.35, 0.55, 0.65, 0.85, 0.95]) for _ in range(50)]
     )
-    model, ranks = EQUAL_WEIGHTS, dict(zip(SCORED_NAMES, rows.T, strict=True))
+    form = Linear(0.0, np.full(7, 1 / 7))
+    model = RankingModel("no base", EQUAL_WEIGHTS.features, form)
+    ranks = dict(zip(SCORED_NAMES, rows.T, strict=True))
     assert len(set(model.form.estimates(model.matrix(ranks)).tolist())) > 1
     assert len(set(estimates(model, ranks).tolist())) == 1
 
