@@ -1,6 +1,7 @@
 """One whole pass: what is served, and the laws that hold for it."""
 
-from dataclasses import replace
+import json
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,12 @@ from dantaro.analysis.engine import (
     read_market,
     recommend,
 )
+from dantaro.analysis.features import FEATURES, NAMES, SCORED
+from dantaro.analysis.model_files import Training
+from dantaro.analysis.models import Linear, RankingModel, parse_ranking
 from dantaro.analysis.panel import Series
+from dantaro.analysis.scores import cross_sectional_ranks
+from dantaro.analysis.sets import is_traced
 from dantaro.market.documents import Document, decode, encode
 from dantaro.market.markets import Market, Ticker
 from dantaro.market.results import (
@@ -355,10 +361,81 @@ def test_a_lone_market_is_ranked_in_the_middle() -> None:
     assert {row.total for row in found.rows(Score)} == {0.5}
 
 
+def a_fitted_model() -> RankingModel:
+    """A model of every feature, as `dantaro fit` writes them."""
+    rng = np.random.default_rng(11)
+    plain = RankingModel("fitted", NAMES, Linear(0.5, rng.normal(0, 0.02, len(NAMES))))
+    return parse_ranking(plain.to_file(Training(("a",), 1, 2, 3), ()))
+
+
 def test_parameters_are_plain_json() -> None:
     written = PARAMETERS.to_json()
+    assert json.loads(json.dumps(written)) == written
+    assert set(written) == {item.name for item in fields(Parameters)}
     assert written["quotes"] == ["KRW", "USDT"]
-    assert Parameters(**{**written, "quotes": tuple(written["quotes"])}) == PARAMETERS  # type: ignore[arg-type]  # a JSON object's values
+    assert written["universe_size"] == PARAMETERS.universe_size
+    assert written["ranking"] == {"name": "equal weights", "sha256": "", "training": None}
+
+
+def test_parameters_name_a_fitted_model_and_its_file() -> None:
+    model = a_fitted_model()
+    written = Parameters(ranking=model).to_json()
+    assert json.loads(json.dumps(written)) == written
+    assert written["ranking"] == {
+        "name": "fitted",
+        "sha256": model.sha256,
+        "training": {"data": ["a"], "from_ms": 1, "until_ms": 2, "rows": 3},
+    }
+
+
+def test_a_fitted_model_ranks_by_every_feature_and_leaves_the_four_scores_as_they_are() -> None:
+    inputs, model = a_world(), a_fitted_model()
+    fitted = recommend(inputs, Parameters(ranking=model), now_ms=NOW_MS).recommendations
+    plain = recommend(inputs, PARAMETERS, now_ms=NOW_MS).recommendations
+    assert fitted is not None
+    assert plain is not None
+    assert {row.model_sha256 for row in fitted.rows(RankedSetSummary)} == {model.sha256}
+    assert {row.model for row in plain.rows(RankedSetSummary)} == {"equal weights"}
+
+    def of_coin(document: Document) -> dict[tuple[str, ...], Score]:
+        return {(s.ranked_set, s.exchange, s.symbol): s for s in document.rows(Score)}
+
+    one, other = of_coin(fitted), of_coin(plain)
+    assert one.keys() == other.keys()
+    for key, score in one.items():
+        for name in ("technical", "volume", "volatility", "risk"):
+            assert getattr(score, name) == getattr(other[key], name)
+        traced = is_traced(score.ranked_set)
+        assert set(score.contributions) == (set(NAMES) if traced else set())
+        assert set(score.ranks) == (set(NAMES) if traced else {f.name for f in SCORED})
+        if traced:
+            added = 0.5 + sum(score.contributions.values())
+            assert score.estimate == pytest.approx(added, abs=1e-6 * len(NAMES))
+    assert [s.symbol for s in fitted.rows(Score)] != [s.symbol for s in plain.rows(Score)]
+    in_pairs = {s.symbol for s in one.values() if s.ranked_set in {"okx:USDT", "upbit:KRW"}}
+    assert in_pairs == {s.symbol for s in one.values()}  # every ranked market is traced somewhere
+
+
+def test_what_is_in_the_quote_currency_is_ranked_in_dollars_where_quotes_meet() -> None:
+    inputs = a_world()
+    only_upbit = {"C01/USDT", "C04/USDT", "C07/USDT"}
+    markets = tuple(market for market in inputs.markets if market.symbol not in only_upbit)
+    inputs = replace(inputs, markets=markets)
+    parameters = Parameters(ranking=a_fitted_model())
+    moment = prepare(inputs, parameters, now_ms=NOW_MS)
+    document = recommend(inputs, parameters, now_ms=NOW_MS, prepared=moment).recommendations
+    assert document is not None
+    rows = {market.key: row for row, market in enumerate(moment.markets)}
+    for ranked_set in ("all", "okx:USDT", "upbit:KRW"):
+        scores = [score for score in document.rows(Score) if score.ranked_set == ranked_set]
+        at = [rows[f"{score.exchange}:{score.symbol}"] for score in scores]
+        assert len({score.exchange for score in scores}) == (2 if ranked_set == "all" else 1)
+        for feature in FEATURES:
+            power = feature.currency if ranked_set == "all" else 0
+            values = moment.reading.features[feature.name] * moment.dollars ** float(power)
+            expected = cross_sectional_ranks(feature.sign * values[at])
+            found = [score.ranks[feature.name] for score in scores]
+            assert found == pytest.approx(expected.tolist(), abs=1e-6), feature.name
 
 
 def test_a_change_that_the_exchange_does_not_publish_is_taken_against_the_close_a_day_ago() -> None:

@@ -1,9 +1,10 @@
 """One coin over several markets, and who is ranked among whom."""
 
 import numpy as np
+import pytest
 
 from analysis_worlds import market_of
-from dantaro.analysis.sets import Members, identify, ranked_sets
+from dantaro.analysis.sets import Members, identify, is_traced, ranked_sets
 
 NAN = float("nan")
 
@@ -97,3 +98,35 @@ def test_without_any_rate_the_overall_set_is_that_of_the_commonest_quote() -> No
 def test_no_scored_market_means_no_set() -> None:
     members, keys = members_of({"okx:BTC/USDT": (1.0, 1.0)}, unscored=("okx:BTC/USDT",))
     assert sets_of(members, keys) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "traced"),
+    [
+        ("all", True),
+        ("okx", False),
+        ("*:KRW", False),
+        ("*:USDT", False),
+        ("okx:USDT", True),
+        ("upbit:KRW", True),
+    ],
+)
+def test_scores_are_traced_in_the_widest_and_the_narrowest_sets(name: str, traced: bool) -> None:  # noqa: FBT001 - a case
+    assert is_traced(name) is traced
+
+
+def test_every_member_of_any_set_is_in_a_traced_one() -> None:
+    members, _ = members_of(
+        {
+            "upbit:BTC/KRW": (100.0, 5e6),
+            "upbit:BTC/USDT": (100.0, 1e6),
+            "okx:BTC/USDT": (101.0, 9e6),
+            "gate:LUNA/USDT": (0.0001, 1e6),
+            "okx:LUNA/USDT": (1.0, 5e6),
+            "bithumb:ODD/KRW": (NAN, NAN),
+        }
+    )
+    coins, conflicts = identify(members, ratio=1.5)
+    sets = ranked_sets(members, coins, apart=frozenset(conflicts))
+    traced = {row for ranked in sets if is_traced(ranked.name) for row in ranked.members.tolist()}
+    assert traced == {row for ranked in sets for row in ranked.members.tolist()} == set(range(6))
