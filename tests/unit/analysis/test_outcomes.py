@@ -88,7 +88,8 @@ def test_a_delisted_market_stays_in_with_its_last_price() -> None:
 
 def test_a_market_that_fell_silent_stays_in_with_its_last_price() -> None:
     (found,) = outcomes(followed("A", hourly([10.0, 12.0])))
-    assert (found.ended, found.result) == (Ended.QUIET, pytest.approx(0.2))
+    assert found.ended is Ended.QUIET
+    assert found.result == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize(("hours_late", "enters"), [(0, True), (5, True), (6, False), (30, False)])
@@ -147,13 +148,15 @@ def test_a_jump_before_the_publication_is_no_matter_of_its_outcome() -> None:
     opens[5] = 1.0
     series = candles(closes, timeframe=HOURLY, end_ms=ENTRY + DAY_MS, opens=opens)
     (found,) = outcomes(followed("A", series))
-    assert (found.ended, found.result) == (Ended.HORIZON, pytest.approx(0.5))
+    assert found.ended is Ended.HORIZON
+    assert found.result == pytest.approx(0.5)
 
 
 def test_a_crash_that_was_traded_is_no_redenomination() -> None:
     # Every candle opens where the last one closed: an honest loss of 90 %.
     (found,) = outcomes(followed("A", hourly([100.0] * 5 + [30.0] * 5 + [10.0] * 14)))
-    assert (found.ended, found.result) == (Ended.HORIZON, pytest.approx(-0.9))
+    assert found.ended is Ended.HORIZON
+    assert found.result == pytest.approx(-0.9)
 
 
 def test_a_halted_market_that_caught_up_with_the_others_is_acquitted() -> None:
