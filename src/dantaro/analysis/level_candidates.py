@@ -9,6 +9,12 @@ Columns of the panel stand for time: a line is confirmed in the column whose clo
   ATR) with at least 1.5 times the mean volume of the bins in use; known when half of it had traded.
 * `prior_day`, `prior_week`, `prior_month`: high and low of the last whole UTC day, week (from Monday)
   and month; known when the period ended, valid until the next one ends.
+* `asian_session`, `us_session`: high and low of the last whole 00:00-08:00 and 16:00-24:00 UTC, where
+  hourly candles are read; valid until the next one ends.
+* `moving_average`: the mean close of 200 hours (8 days where days are read); `vwap`: the volume-weighted
+  mean close of 14 days and of the prior week; `range_middle`: halfway between high and low of the last
+  seven days and of the prior month; `fibonacci`: 61.8 % of the way from the low to the high of the last
+  thirty days. These move with every candle: they are known when the newest closes.
 * `round_number`: multiples of one unit of the price's second digit (61,000 and 62,000 around 61,234),
   the three nearest on either side; known all along.
 * `pivot_classic`, `pivot_fibonacci`, `pivot_camarilla` of the last whole day and week. They are so
@@ -26,7 +32,7 @@ import numpy as np
 
 from dantaro.analysis.panel import BoolArray, FloatArray, IntArray, Panel
 from dantaro.analysis.windows import lowest
-from dantaro.market.timeframes import DAY_MS
+from dantaro.market.timeframes import DAY_MS, HOUR_MS
 
 METHODS = (
     "swing_low",
@@ -39,8 +45,17 @@ METHODS = (
     "pivot_classic",
     "pivot_fibonacci",
     "pivot_camarilla",
+    "asian_session",
+    "us_session",
+    "moving_average",
+    "vwap",
+    "range_middle",
+    "fibonacci",
 )
-_BIT = {name: 1 << place for place, name in enumerate(METHODS)}
+PLACES = (*METHODS, "recent_swing_low", "recent_swing_high")
+"""What a line's bits stand for: its method, and for a swing whether it is of the last thirty days."""
+
+_BIT = {name: 1 << place for place, name in enumerate(PLACES)}
 CONFIRMING = _BIT["pivot_classic"] | _BIT["pivot_fibonacci"] | _BIT["pivot_camarilla"]
 ALWAYS_KNOWN = _BIT["round_number"]
 _WEIGHTS = {"prior_week": 1.25, "prior_month": 1.5, "round_number": 0.5}
@@ -50,11 +65,15 @@ _MAX_BINS = 512
 _NODES = 8
 _NODE_EXCESS = 1.5
 _ROUND_LINES = np.arange(-2, 4)
+_RECENT_DAYS = 30
+_MEAN_HOURS = 200
+_SESSION_MS = 8 * HOUR_MS
+_PERIODS = ("prior_day", "prior_week", "prior_month", "asian_session", "us_session")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lines:
-    """N lines: `row` of the panel, `price`, `method` (a bit of `METHODS`), `weight`, and the columns
+    """N lines: `row` of the panel, `price`, `method` (bits of `PLACES`), `weight`, and the columns
     in which the line was `seen` first, `confirmed`, and last borne out (`evidence`);
     `expires_ms` is 0 where the line's validity is not tied to a period.
     """
@@ -109,6 +128,7 @@ def draw(panel: Panel, atr: FloatArray, *, reach: int) -> tuple[Lines, Profile]:
         *_swings(panel, reach),
         *_nodes(panel, profile, bins),
         *_periods(panel),
+        *_moving(panel),
         _round_numbers(panel),
     ]
     return _joined(drawn), profile
@@ -118,6 +138,7 @@ def _swings(panel: Panel, reach: int) -> Iterator[Lines]:
     columns = panel.opened_at_ms.size
     if columns <= 2 * reach:
         return
+    recent = columns - _RECENT_DAYS * per_day(panel)
     for name, values in (("swing_low", panel.low), ("swing_high", -panel.high)):
         around = lowest(values, 2 * reach + 1)[:, 2 * reach :]
         before = lowest(values, reach)[:, reach - 1 : columns - reach - 1]
@@ -125,7 +146,9 @@ def _swings(panel: Panel, reach: int) -> Iterator[Lines]:
         row, place = np.nonzero((here == around) & (here < before))
         column = place + reach
         price = np.abs(values[row, column])
-        yield _lines(name, row, price, seen=column, confirmed=column + reach, evidence=column)
+        lines = _lines(name, row, price, seen=column, confirmed=column + reach, evidence=column)
+        lines.method[column >= recent] |= _BIT[f"recent_{name}"]
+        yield lines
 
 
 def _profile(panel: Panel, atr: FloatArray) -> tuple[Profile, IntArray]:
@@ -168,7 +191,9 @@ def _periods(panel: Panel) -> Iterator[Lines]:
     for exchange in sorted({market.exchange for market in panel.markets}):
         own = np.array([market.exchange == exchange for market in panel.markets])
         axis = panel.axis(exchange)
-        for name in ("prior_day", "prior_week", "prior_month"):
+        for name in _PERIODS:
+            if name.endswith("session") and panel.timeframe.milliseconds > HOUR_MS:
+                continue
             begin_ms, end_ms, next_end_ms = _last_whole(
                 name, int(axis[-1]) + panel.timeframe.milliseconds
             )
@@ -191,20 +216,63 @@ def _of_period(
             name, rows, price, seen=seen, confirmed=last, evidence=seen, expires_ms=expires_ms
         )
     if name == "prior_month":
+        yield _known("range_middle", rows, (top + bottom) / 2.0, last, expires_ms)
+    if name == "prior_week":
+        mean = _weighted_mean(panel.close[rows, span], panel.volume[rows, span])
+        yield _known("vwap", rows, mean, last, expires_ms)
+    if name not in ("prior_day", "prior_week"):
         return
     for family, prices in pivot_lines(top, bottom, close).items():
         every = np.tile(rows, prices.shape[0])
         known = np.tile(last, prices.shape[0])
-        lines = _lines(
-            family,
-            every,
-            prices.ravel(),
-            seen=known,
-            confirmed=known,
-            evidence=known,
-            expires_ms=expires_ms,
-        )
+        lines = _known(family, every, prices.ravel(), known, expires_ms)
         yield lines.take(lines.price > 0)
+
+
+def _moving(panel: Panel) -> Iterator[Lines]:
+    """Means and proportions of the newest candles of each market that has as many."""
+    columns, daily = panel.opened_at_ms.size, per_day(panel)
+    for name, count, of in (
+        ("moving_average", _MEAN_HOURS * daily // 24, _mean_close),
+        ("vwap", 14 * daily, _volume_weighted),
+        ("range_middle", 7 * daily, _middle),
+        ("fibonacci", 30 * daily, _fibonacci),
+    ):
+        rows = np.flatnonzero(panel.start <= columns - count)
+        if rows.size:
+            price = of(panel, rows, slice(columns - count, columns))
+            yield _known(name, rows, price, np.full(rows.size, columns - 1))
+
+
+def _mean_close(panel: Panel, rows: IntArray, span: slice) -> FloatArray:
+    mean: FloatArray = panel.close[rows, span].mean(axis=1)
+    return mean
+
+
+def _volume_weighted(panel: Panel, rows: IntArray, span: slice) -> FloatArray:
+    return _weighted_mean(panel.close[rows, span], panel.volume[rows, span])
+
+
+def _weighted_mean(close: FloatArray, volume: FloatArray) -> FloatArray:
+    """The mean close by volume; the plain one where nothing was traded."""
+    traded = volume.sum(axis=1)
+    weights = np.where(traded[:, None] > 0, volume, 1.0)
+    mean: FloatArray = (close * weights).sum(axis=1) / weights.sum(axis=1)
+    return mean
+
+
+def _middle(panel: Panel, rows: IntArray, span: slice) -> FloatArray:
+    return _part_of_range(panel, rows, span, 0.5)
+
+
+def _fibonacci(panel: Panel, rows: IntArray, span: slice) -> FloatArray:
+    return _part_of_range(panel, rows, span, 0.618)
+
+
+def _part_of_range(panel: Panel, rows: IntArray, span: slice, part: float) -> FloatArray:
+    bottom, top = panel.low[rows, span].min(axis=1), panel.high[rows, span].max(axis=1)
+    price: FloatArray = bottom + part * (top - bottom)
+    return price
 
 
 def pivot_lines(high: FloatArray, low: FloatArray, close: FloatArray) -> dict[str, FloatArray]:
@@ -236,6 +304,10 @@ def _last_whole(name: str, closed_ms: int) -> tuple[int, int, int]:
         edges = [month - one, month, month + one]
         begin, end, after = (int(edge.astype("datetime64[ms]").astype(np.int64)) for edge in edges)
         return begin, end, after
+    if name.endswith("session"):
+        close_ms = _SESSION_MS if name == "asian_session" else DAY_MS
+        end = (closed_ms - close_ms) // DAY_MS * DAY_MS + close_ms
+        return end - _SESSION_MS, end, end + DAY_MS
     length, shift = (DAY_MS, 0) if name == "prior_day" else (7 * DAY_MS, 3 * DAY_MS)
     end = (closed_ms + shift) // length * length - shift  # 1970-01-01 was a Thursday
     return end - length, end, end + length
@@ -251,6 +323,20 @@ def _round_numbers(panel: Panel) -> Lines:
     rows = np.repeat(np.arange(len(close)), _ROUND_LINES.size)
     start = panel.start[rows]
     return _lines("round_number", rows, prices.ravel(), seen=start, confirmed=start, evidence=start)
+
+
+def per_day(panel: Panel) -> int:
+    """Candles of a day."""
+    return DAY_MS // panel.timeframe.milliseconds
+
+
+def _known(
+    name: str, row: IntArray, price: FloatArray, column: IntArray, expires_ms: int = 0
+) -> Lines:
+    """Lines that the close of `column` made."""
+    return _lines(
+        name, row, price, seen=column, confirmed=column, evidence=column, expires_ms=expires_ms
+    )
 
 
 def _lines(

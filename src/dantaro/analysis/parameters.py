@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, fields
 
+from dantaro.analysis.level_model import LevelModel
 from dantaro.analysis.models import EQUAL_WEIGHTS, RankingModel
 
 
@@ -27,6 +28,7 @@ class Parameters:
         levels_per_side: support and resistance zones served per market and side, at most.
         level_life_days: how long a level stays valid without new evidence.
         ranking: the model behind the total score.
+        level_model: what levels have proven to be worth; None serves them without it.
     """
 
     universe_size: int = 200
@@ -45,6 +47,7 @@ class Parameters:
     levels_per_side: int = 12
     level_life_days: int = 7
     ranking: RankingModel = EQUAL_WEIGHTS
+    level_model: LevelModel | None = None
 
     def to_json(self) -> dict[str, object]:
         """Every parameter as plain JSON values; a model by its name, its file's hash, and what it was
@@ -54,7 +57,7 @@ class Parameters:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, RankingModel):
+    if isinstance(value, RankingModel | LevelModel):
         fitted = value.training
         training = None if fitted is None else {**asdict(fitted), "data": list(fitted.data)}
         return {"name": value.name, "sha256": value.sha256, "training": training}

@@ -1,36 +1,36 @@
-"""Lines gathered into zones, the visits that price paid them, and how strong they are.
+"""Lines gathered into zones, the visits that price paid them, and how strong their evidence is.
 
 See `levels` for the rules in words.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from dantaro.analysis.level_candidates import ALWAYS_KNOWN, CONFIRMING, Lines
-from dantaro.analysis.panel import FloatArray, IntArray
+from dantaro.analysis.level_candidates import ALWAYS_KNOWN, CONFIRMING, PLACES, Lines
+from dantaro.analysis.panel import BoolArray, FloatArray, IntArray
 
-ZONE_ATR = 0.5
 HALF_WIDTH_ATR = 0.25
 REACH_ATR = 12.0
 _ENOUGH = 4
 _HALF_LIFE_DAYS = 30.0
 _NEVER = np.iinfo(np.int64).max
+_EVIDENCE_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Zones:
     """The Z zones of one market, ascending in price.
 
-    `methods` are bits of `level_candidates.METHODS`; `seen`, `confirmed` and `evidence` columns of the
+    `places` are bits of `level_candidates.PLACES`; `seen`, `confirmed` and `evidence` columns of the
     panel; `expires_ms` is 0 where no line of the zone is tied to a period alone.
     """
 
     price: FloatArray
     low: FloatArray
     high: FloatArray
-    methods: IntArray
+    places: IntArray
     seen: IntArray
     confirmed: IntArray
     evidence: IntArray
@@ -47,22 +47,31 @@ class Touches:
     newest: IntArray
 
 
-def cluster(lines: Lines, close: FloatArray, atr: FloatArray) -> Mapping[int, Zones]:
+def cluster(
+    lines: Lines, close: FloatArray, atr: FloatArray, *, worth: FloatArray | None = None
+) -> Mapping[int, Zones]:
     """The zones of each row, by row; rows without any are missing.
 
-    `close` and `atr` are float64[M], the last close and the daily average true range.
+    A zone is a line with everything that lies within a quarter ATR of it. Zones do not overlap: of two
+    lines closer than half an ATR the one that counts for more makes the zone. `close` and `atr` are
+    float64[M], the last close and the daily average true range; `worth` float64[2, places] what a bit
+    of `PLACES` counts for below the price and above it (None: the lines' own weights decide).
     """
-    near = np.abs(lines.price - close[lines.row]) <= REACH_ATR * atr[lines.row]
-    lines = lines.take(near)
-    making = (lines.method & CONFIRMING) == 0
-    makers, others = lines.take(making), lines.take(~making)
-    makers = makers.take(np.lexsort((makers.price, makers.row)))
-    if not makers.row.size:
+    away = (lines.price - close[lines.row]) / atr[lines.row]
+    near = np.abs(away) <= REACH_ATR
+    lines, away = lines.take(near), away[near]
+    order = np.lexsort((lines.method, away, lines.row))
+    lines, away = lines.take(order), away[order]
+    begins = np.searchsorted(lines.row, np.arange(close.size + 1))
+    around, apart = (
+        _windows(away, begins, HALF_WIDTH_ATR),
+        _windows(away, begins, 2 * HALF_WIDTH_ATR),
+    )
+    chosen = _apart(_counts(lines, away, around, worth), _makes(lines), lines.row, apart)
+    if not chosen.size:
         return {}
-    firsts = _firsts(makers, ZONE_ATR * atr)
-    rows = makers.row[firsts]
-    zones = _joined(makers, firsts, atr[rows])
-    zones = _confirmed_by(zones, rows, others)
+    zones = _joined(lines, chosen, around[:, chosen], atr)
+    rows = lines.row[chosen]
     edges = np.flatnonzero(np.diff(rows, prepend=-1))
     ends = np.append(edges[1:], rows.size)
     return {
@@ -94,7 +103,7 @@ def strengths(
     zones: Zones, touches: Touches, volume_share: FloatArray, *, columns: int, per_day: int
 ) -> FloatArray:
     """Each zone's strength in [0, 1]: the mean of agreement, touches, recency and volume."""
-    agreement = np.minimum(np.bitwise_count(zones.methods), _ENOUGH) / _ENOUGH
+    agreement = np.minimum(agreeing(zones), _ENOUGH) / _ENOUGH
     visited = np.minimum(touches.count, _ENOUGH) / _ENOUGH
     age_days = (columns - 1 - np.maximum(zones.evidence, touches.newest)) / per_day
     recency = 0.5 ** (age_days / _HALF_LIFE_DAYS)
@@ -102,57 +111,102 @@ def strengths(
     return strength
 
 
-def _firsts(lines: Lines, width: FloatArray) -> IntArray:
-    """Where each zone begins among lines sorted by row and price."""
-    firsts: list[int] = []
-    row_now, limit = -1, 0.0
-    widths = width.tolist()
-    for at, (row, price) in enumerate(zip(lines.row.tolist(), lines.price.tolist(), strict=True)):
-        if row != row_now or price > limit:
-            firsts.append(at)
-            row_now, limit = row, price + widths[row]
-    return np.array(firsts, dtype=np.int64)
+def agreeing(zones: Zones) -> IntArray:
+    """How many methods agree on each zone."""
+    of_methods = (1 << (len(PLACES) - 2)) - 1  # the last two places qualify a method
+    agree: IntArray = np.bitwise_count(zones.places & of_methods).astype(np.int64)
+    return agree
 
 
-def _joined(lines: Lines, firsts: IntArray, atr: FloatArray) -> Zones:
-    weight = np.add.reduceat(lines.weight, firsts)
-    price = np.add.reduceat(lines.weight * lines.price, firsts) / weight
-    lowest = np.minimum.reduceat(lines.price, firsts)
-    highest = np.maximum.reduceat(lines.price, firsts)
-    price = np.clip(price, lowest, highest)  # rounding may put the mean of one line beside it
-    half = HALF_WIDTH_ATR * atr
+def place_flags(places: IntArray) -> FloatArray:
+    """float64[Z, places]: 1 where a bit is set."""
+    flags: FloatArray = (places[:, None] >> np.arange(len(PLACES)) & 1).astype(np.float64)
+    return flags
+
+
+def _windows(away: FloatArray, begins: IntArray, reach: float) -> IntArray:
+    """int64[2, N]: for each line the half-open span of the lines of its row within `reach` of it."""
+    spans = np.empty((2, away.size), dtype=np.int64)
+    for begin, end in zip(begins[:-1].tolist(), begins[1:].tolist(), strict=True):
+        own = away[begin:end]
+        spans[0, begin:end] = begin + np.searchsorted(own, own - reach, side="left")
+        spans[1, begin:end] = begin + np.searchsorted(own, own + reach, side="right")
+    return spans
+
+
+def _makes(lines: Lines) -> BoolArray:
+    makes: BoolArray = (lines.method & CONFIRMING) == 0
+    return makes
+
+
+def _counts(
+    lines: Lines, away: FloatArray, around: IntArray, worth: FloatArray | None
+) -> FloatArray:
+    """What the surroundings of each line count for: each place once, and a little for its evidence."""
+    first, end = around
+    # weights are multiples of a quarter, so that their running sums are exact
+    weight = np.concatenate(([0.0], np.cumsum(np.where(_makes(lines), lines.weight, 0.0))))
+    evidence = weight[end] - weight[first]
+    if worth is None:
+        return np.asarray(evidence, dtype=np.float64)
+    flags = np.zeros((away.size + 1, len(PLACES)), dtype=np.int32)
+    np.cumsum(lines.method[:, None] >> np.arange(len(PLACES)) & 1, axis=0, out=flags[1:])
+    present = flags[end] > flags[first]
+    total = np.where(away < 0, present @ worth[0], present @ worth[1])
+    counts: FloatArray = total + _EVIDENCE_WEIGHT * evidence
+    return counts
+
+
+def _apart(counts: FloatArray, makes: BoolArray, row: IntArray, apart: IntArray) -> IntArray:
+    """The lines that make zones: the one that counts for most, then the next that is not too near."""
+    order = np.lexsort((-counts, row))
+    first, end = apart[0].tolist(), apart[1].tolist()
+    taken = bytearray(np.where(makes, 0, 1).astype(np.uint8).tobytes())
+    chosen: list[int] = []
+    for at in order.tolist():
+        if not taken[at]:
+            chosen.append(at)
+            taken[first[at] : end[at]] = b"\x01" * (end[at] - first[at])
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+def _joined(lines: Lines, chosen: IntArray, spans: IntArray, atr: FloatArray) -> Zones:
+    """The zones around the lines `chosen`, whose surroundings `spans` [2, Z] do not overlap."""
+    edges = spans.T.ravel()
+    if edges[-1] == lines.row.size:
+        edges = edges[:-1]  # the last span reaches to the end
+
+    def over(reduce: np.ufunc, values: IntArray) -> IntArray:
+        reduced: IntArray = reduce.reduceat(values, edges)[::2]
+        return reduced
+
+    makes = _makes(lines)
     lasting = np.where(lines.expires_ms == 0, _NEVER, lines.expires_ms)
-    expires_ms = np.maximum.reduceat(lasting, firsts)
+    expires_ms = over(np.maximum, np.where(makes, lasting, -1))
+    price = lines.price[chosen]
+    half = HALF_WIDTH_ATR * atr[lines.row[chosen]]
     return Zones(
         price=price,
-        low=np.maximum(np.minimum(price - half, lowest), 0.5 * price),
-        high=np.maximum(price + half, highest),
-        methods=np.bitwise_or.reduceat(lines.method, firsts),
-        seen=_earliest(lines.seen, lines.method, firsts),
-        confirmed=_earliest(lines.confirmed, lines.method, firsts),
-        evidence=np.maximum.reduceat(lines.evidence, firsts),
+        low=np.maximum(price - half, 0.5 * price),
+        high=price + half,
+        places=over(np.bitwise_or, lines.method),
+        seen=_earliest(lines, lines.seen, over),
+        confirmed=_earliest(lines, lines.confirmed, over),
+        evidence=over(np.maximum, np.where(makes, lines.evidence, -1)),
         expires_ms=np.where(expires_ms == _NEVER, 0, expires_ms),
     )
 
 
-def _earliest(columns: IntArray, method: IntArray, firsts: IntArray) -> IntArray:
+def _earliest(
+    lines: Lines, columns: IntArray, over: Callable[[np.ufunc, IntArray], IntArray]
+) -> IntArray:
     """Each zone's first column, of its lines that were not known all along if it has others."""
-    found = np.minimum.reduceat(np.where(method == ALWAYS_KNOWN, _NEVER, columns), firsts)
-    known: IntArray = np.where(found == _NEVER, np.minimum.reduceat(columns, firsts), found)
+    makes = _makes(lines)
+    dated = makes & (lines.method != ALWAYS_KNOWN)
+    found = over(np.minimum, np.where(dated, columns, _NEVER))
+    anyway = over(np.minimum, np.where(makes, columns, _NEVER))
+    known: IntArray = np.where(found == _NEVER, anyway, found)
     return known
-
-
-def _confirmed_by(zones: Zones, rows: IntArray, others: Lines) -> Zones:
-    """The zones with the methods of the pivot lines that fall into them."""
-    others = others.take(np.argsort(others.row, kind="stable"))
-    methods = zones.methods.copy()
-    for row in np.unique(rows).tolist():
-        own = slice(*np.searchsorted(rows, (row, row + 1)))
-        begin, end = np.searchsorted(others.row, (row, row + 1))
-        price, method = others.price[begin:end], others.method[begin:end]
-        inside = (price >= zones.low[own, None]) & (price <= zones.high[own, None])
-        methods[own] |= np.bitwise_or.reduce(np.where(inside, method, 0), axis=1, initial=0)
-    return replace(zones, methods=methods)
 
 
 def _slice(zones: Zones, part: slice) -> Zones:
@@ -160,7 +214,7 @@ def _slice(zones: Zones, part: slice) -> Zones:
         zones.price[part],
         zones.low[part],
         zones.high[part],
-        zones.methods[part],
+        zones.places[part],
         zones.seen[part],
         zones.confirmed[part],
         zones.evidence[part],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis_worlds import MIDNIGHT_MS, NOW_MS, a_panel, a_walk, candles
-from dantaro.analysis.level_candidates import METHODS, Lines, draw, pivot_lines
+from dantaro.analysis.level_candidates import METHODS, PLACES, Lines, draw, pivot_lines
 from dantaro.analysis.panel import Panel, Series
 from dantaro.market.timeframes import DAY_MS, HOUR_MS, HOURLY, Timeframe
 
@@ -21,7 +21,7 @@ def panel_of(series: Series, timeframe: Timeframe, *, now_ms: int = NOW_MS) -> P
 
 def lines_of(panel: Panel, method: str, *, reach: int = 2, atr: float = 4.0) -> Lines:
     lines, _ = draw(panel, np.array([atr]), reach=reach)
-    return lines.take(lines.method == 1 << METHODS.index(method))
+    return lines.take(lines.method >> METHODS.index(method) & 1 == 1)
 
 
 def test_a_swing_low_is_the_lowest_of_its_neighbours_and_known_two_candles_later() -> None:
@@ -130,3 +130,48 @@ def test_a_short_row_gives_only_what_its_own_candles_show() -> None:
     assert of_short.seen.min() >= panel.start[1]
     assert np.isfinite(of_short.price).all()
     assert 1 << METHODS.index("prior_month") not in of_short.method
+
+
+def test_a_swing_of_the_last_thirty_days_is_marked_as_recent() -> None:
+    # days: a low of 7 that is 40 days old, one of 8 that is 10 days old
+    closes = [10.0, 9.0, 8.0, 7.0, 8.0, 9.0, *[10.0] * 24, 9.0, 8.0, *[10.0] * 9]
+    lows = lines_of(panel_of(candles(closes), Timeframe("1d", DAY_MS)), "swing_low")
+    recent = lows.method >> PLACES.index("recent_swing_low") & 1
+    assert dict(zip(lows.price.tolist(), recent.tolist(), strict=True)) == {7.0: 0, 8.0: 1}
+
+
+def test_moving_lines_are_those_of_the_newest_candles() -> None:
+    closes = [50.0] * 10 + [float(day) for day in range(1, 31)]
+    panel = panel_of(candles(closes, volumes=[1.0] * 38 + [2.0, 3.0]), Timeframe("1d", DAY_MS))
+    # the last eight days: 23 to 30
+    average = lines_of(panel, "moving_average")
+    assert average.price.tolist() == [26.5]
+    assert average.confirmed.tolist() == [panel.opened_at_ms.size - 1]
+    # fourteen days, 17 to 30, of which 29 counts twice and 30 three times
+    mean = (sum(range(17, 29)) + 2 * 29 + 3 * 30) / (12 + 2 + 3)
+    assert mean in [pytest.approx(price) for price in lines_of(panel, "vwap").price.tolist()]
+    # seven days: the first opened at 23, the last closed at 30
+    assert 26.5 in lines_of(panel, "range_middle").price.tolist()
+    # thirty days: a candle opened at 50 and fell to 1
+    fibonacci = lines_of(panel, "fibonacci")
+    assert fibonacci.price.tolist() == [pytest.approx(1.0 + 0.618 * 49.0)]
+
+
+def test_moving_lines_need_as_many_candles_as_they_look_back() -> None:
+    panel = panel_of(candles([10.0, 11.0] * 6), Timeframe("1d", DAY_MS))
+    assert lines_of(panel, "moving_average").price.size == 1  # eight of twelve days
+    assert lines_of(panel, "fibonacci").price.size == 0
+
+
+def test_sessions_are_the_last_whole_ones() -> None:
+    # hours up to 07:00: the Asian session of that day is not over, the one of the day before is
+    end_ms = MIDNIGHT_MS + 7 * HOUR_MS
+    closes = [10.0] * 7 + [20.0] * 24 + [30.0] * 7
+    closes[12], closes[27] = 15.0, 40.0
+    panel = panel_of(candles(closes, timeframe=HOURLY, end_ms=end_ms), HOURLY)
+    hour = [datetime.fromtimestamp(ms / 1000, UTC).hour for ms in panel.opened_at_ms.tolist()]
+    assert (hour[12], hour[27]) == (5, 20)
+    assert lines_of(panel, "asian_session").price.tolist() == [20.0, 10.0]
+    assert lines_of(panel, "us_session").price.tolist() == [40.0, 20.0]
+    daily = panel_of(candles([10.0, 11.0] * 6), Timeframe("1d", DAY_MS))
+    assert lines_of(daily, "asian_session").price.size == 0

@@ -102,16 +102,19 @@ def test_ten_times_the_price_is_ten_times_the_levels() -> None:
     )
 
 
-def test_the_aggressive_support_is_the_nearest_low_of_the_week() -> None:
+def test_a_support_is_the_low_that_was_confirmed() -> None:
     # daily candles: a low of 90 that held 5 days ago, one of 80 that held 40 days ago
     down_up = [100.0, 95.0, 90.0, 80.0, 90.0, 95.0, 100.0]
     closes = [*[100.0] * 20, *down_up, *[100.0] * 35, 97.0, 90.0, 94.0, 98.0, 99.0]
     panel = a_panel({"okx:A/USDT": candles(closes)}, candles=len(closes))
     bands, levels = found_in(panel, 4.0)
-    assert bands.aggressive_support == pytest.approx(90.0, abs=1.0)
     assert bands.calculation_method == "zones:1d"
     assert bands.data_points_count == len(closes)
-    low = next(level for level in levels if level.price == pytest.approx(80.0, abs=1.0))
+    # within 3 ATR: the two means of the last days, at 96 and 95; the nearest zone is the aggressive one
+    nearest = max(level.price for level in levels if level.side is Side.SUPPORT)
+    assert bands.aggressive_support == nearest
+    assert any(level.price == pytest.approx(90.0) for level in levels)
+    low = next(level for level in levels if level.price == pytest.approx(80.0))
     assert "swing_low" in low.methods
     # the low's day opened 39 days before the last close; three more days confirmed it
     assert low.confirmed_at_ms == int(panel.opened_at_ms[23]) + 4 * DAY_MS

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dantaro.analysis.level_candidates import METHODS, Lines
+from dantaro.analysis.level_candidates import METHODS, PLACES, Lines
 from dantaro.analysis.zones import Touches, Zones, cluster, count_touches, strengths
 
 SWING, NODE, DAY, ROUND, CLASSIC = (
@@ -36,19 +36,32 @@ def zones_of(*rows: tuple[float, int, int], close: float = 100.0, atr: float = 4
     return cluster(lines(*rows), np.array([close]), np.array([atr]))[0]
 
 
-def test_lines_within_half_an_atr_are_one_zone() -> None:
+def test_a_zone_is_a_line_with_what_lies_within_a_quarter_atr() -> None:
     zones = zones_of((90.0, SWING, 5), (91.0, NODE, 8), (93.5, SWING, 3))
-    assert zones.price.tolist() == [90.5, 93.5]
-    assert zones.low.tolist() == [89.5, 92.5]  # a quarter of an ATR of 4 to either side
-    assert zones.high.tolist() == [91.5, 94.5]
-    assert zones.methods.tolist() == [SWING | NODE, SWING]
+    # both of the first two have the other beside them: the lower one makes the zone
+    assert zones.price.tolist() == [90.0, 93.5]
+    assert zones.low.tolist() == [89.0, 92.5]  # a quarter of an ATR of 4 to either side
+    assert zones.high.tolist() == [91.0, 94.5]
+    assert zones.places.tolist() == [SWING | NODE, SWING]
     assert (zones.seen.tolist(), zones.confirmed.tolist()) == ([4, 2], [5, 3])
     assert zones.evidence.tolist() == [7, 2]
 
 
-def test_a_zone_reaches_to_its_outermost_lines() -> None:
-    zones = zones_of((90.0, SWING, 5), (90.1, SWING, 5), (92.0, SWING, 5))
-    assert (zones.low[0], zones.high[0]) == (pytest.approx(89.7), 92.0)
+def test_the_line_that_counts_for_most_makes_the_zone_and_zones_do_not_overlap() -> None:
+    # 91 has two others within one; 90 and 92 are within half an ATR of it and make no zone
+    zones = zones_of((90.0, SWING, 5), (91.0, SWING, 5), (92.0, SWING, 5), (93.1, SWING, 5))
+    assert zones.price.tolist() == [91.0, 93.1]
+    assert (zones.high[:-1] <= zones.low[1:]).all()
+
+
+def test_with_measured_worth_it_decides_which_line_makes_the_zone() -> None:
+    drawn = lines((90.0, SWING, 5), (91.5, ROUND, 1), (111.0, SWING, 5), (112.5, ROUND, 1))
+    worth = np.zeros((2, len(PLACES)))
+    worth[0, PLACES.index("round_number")] = 0.02  # of supports; of resistances it is worth less
+    worth[1, PLACES.index("round_number")] = -0.02
+    close, atr = np.array([100.0]), np.array([4.0])
+    assert cluster(drawn, close, atr)[0].price.tolist() == [90.0, 111.0]
+    assert cluster(drawn, close, atr, worth=worth)[0].price.tolist() == [91.5, 111.0]
 
 
 def test_lines_far_from_the_price_are_left_out() -> None:
@@ -59,7 +72,7 @@ def test_lines_far_from_the_price_are_left_out() -> None:
 def test_pivot_lines_join_a_zone_and_never_make_one() -> None:
     zones = zones_of((90.0, SWING, 5), (90.5, CLASSIC, 1), (97.0, CLASSIC, 1))
     assert zones.price.tolist() == [90.0]
-    assert zones.methods.tolist() == [SWING | CLASSIC]
+    assert zones.places.tolist() == [SWING | CLASSIC]
     assert zones.confirmed.tolist() == [5]
 
 
