@@ -13,6 +13,7 @@ from dantaro.analysis.panel import (
     Panel,
     Series,
     aggregate,
+    blocks,
     build_panel,
     default_fill_limit,
     rolling_days,
@@ -213,6 +214,13 @@ def test_candles_of_another_timeframe_are_refused_by_name() -> None:
         )
 
 
+def test_an_irregular_series_of_the_right_length_is_refused_too() -> None:
+    series = {"upbit:A/KRW": candles_at(0, 1, 2, 3)}
+    series["upbit:A/KRW"].opened_at_ms[2] += HOUR_MS // 2
+    with pytest.raises(ValueError, match=r"upbit:A/KRW.*not aligned on 1h"):
+        hourly(series, hours=4, candles=4)
+
+
 def test_a_panel_needs_at_least_one_candle() -> None:
     with pytest.raises(ValueError, match="at least one candle"):
         build_panel((), {}, HOURLY, now_ms=MIDNIGHT_MS, candles=0)
@@ -232,6 +240,39 @@ def test_selecting_rows_keeps_the_columns() -> None:
 
 
 # ----------------------------------------------------------------------------- longer candles
+
+
+def test_blocks_are_the_selected_rows_in_order_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    series = {f"upbit:C{number}/KRW": candles_at(0, 1, base=number) for number in range(7)}
+    panel = hourly(series, hours=2, candles=2)
+    keep = np.array([True, False, True, True, True, True, False])
+    monkeypatch.setattr("dantaro.analysis.panel._BLOCK_ROWS", 2)
+    parts = list(blocks(panel, keep))
+    assert [len(part.markets) for part in parts] == [2, 2, 1]
+    whole = select(panel, keep)
+    assert sum((part.markets for part in parts), ()) == whole.markets
+    np.testing.assert_array_equal(np.concatenate([part.close for part in parts]), whole.close)
+    assert list(blocks(panel, np.zeros(7, dtype=bool))) == []
+
+
+def test_rows_are_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    series = {
+        "upbit:A/KRW": candles_at(*range(60)),
+        "upbit:B/KRW": candles_at(*range(3, 50), 55),
+        "upbit:C/KRW": candles_at(*range(20), *range(30, 60)),
+        "okx:A/KRW": candles_at(*range(10), *range(14, 60)),
+    }
+    panels = []
+    for rows in (1, 3, 100):
+        monkeypatch.setattr("dantaro.analysis.panel._BLOCK_ROWS", rows)
+        hours = hourly(series, hours=60, candles=60)
+        panels.append((hours, rolling_days(hours, days=2), aggregate(hours, FOUR_HOURLY)))
+    for made in panels[1:]:
+        for panel, first in zip(made, panels[0], strict=True):
+            for name in (*ARRAYS, "recorded", "start", "truncated"):
+                np.testing.assert_array_equal(getattr(panel, name), getattr(first, name))
 
 
 def test_a_rolling_day_ends_with_the_last_closed_hour() -> None:
