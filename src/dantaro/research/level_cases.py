@@ -75,12 +75,14 @@ class Outcomes:
     """What became of the N cases, and of `PLACEBOS` placebo lines for each: int8[N], int8[draws, N].
 
     `entered` and `placebo_entered` say whether price came within a day: the touches that count.
+    `placebo_distance` float64[draws, N] is from the price to the near edge, in daily ATR.
     """
 
     state: IntArray
     entered: BoolArray
     placebo_state: IntArray
     placebo_entered: BoolArray
+    placebo_distance: FloatArray
 
 
 def gather(
@@ -155,16 +157,21 @@ def outcomes(history: LevelHistory, cases: Cases, *, seed: int, draws: int = PLA
     """What became of the cases and of their placebos."""
     close = history.source.close
     own = _score(history, cases.lines)
-    placebos = [
-        _score(history, placebo_lines(cases.lines, close, seed=seed + draw))
-        for draw in range(draws)
-    ]
+    moved = [placebo_lines(cases.lines, close, seed=seed + draw) for draw in range(draws)]
+    found = [_score(history, lines) for lines in moved]
     return Outcomes(
         state=own.state.astype(np.int64),
         entered=_entered(history, cases.lines, own),
-        placebo_state=np.array([one.state for one in placebos], dtype=np.int64),
-        placebo_entered=np.array([_entered(history, cases.lines, one) for one in placebos]),
+        placebo_state=np.array([one.state for one in found], dtype=np.int64),
+        placebo_entered=np.array([_entered(history, cases.lines, one) for one in found]),
+        placebo_distance=np.array([_distance(history, lines) for lines in moved]),
     )
+
+
+def _distance(history: LevelHistory, lines: LevelLines) -> FloatArray:
+    price = history.source.close[lines.row, lines.issued]
+    gap: FloatArray = np.where(lines.side == SUPPORT, price - lines.high, lines.low - price)
+    return gap / lines.atr
 
 
 def resolved(state: IntArray) -> BoolArray:

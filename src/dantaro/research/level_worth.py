@@ -31,6 +31,7 @@ from dantaro.analysis.levels import SWING_REACH
 from dantaro.analysis.panel import BoolArray, FloatArray, IntArray
 from dantaro.analysis.zones import HALF_WIDTH_ATR
 from dantaro.research.level_history import Issue, LevelHistory
+from dantaro.research.overfitting import benjamini_hochberg
 
 HORIZON_DAYS = 7
 STEP_ATR = 0.1
@@ -201,7 +202,7 @@ def place_effects(sums: Iterable[DaySums]) -> tuple[PlaceEffect, ...]:
             effect, error = _effect(own, at)
             p_value = 2 * NormalDist().cdf(-abs(effect / error))
             found.append((place, name, effect, error, lines, len(own), p_value))
-    adjusted = benjamini_hochberg(np.array([row[-1] for row in found]))
+    adjusted = benjamini_hochberg(np.array([row[-1] for row in found])).adjusted
     effects = [PlaceEffect(*row, float(adjusted[at])) for at, row in enumerate(found)]
     return tuple(sorted(effects, key=lambda one: one.p_value))
 
@@ -222,16 +223,6 @@ def _effect(days: list[DaySums], place: int) -> tuple[float, float]:
         spread += (1 - lag / (_LAGS + 1)) * (shifted + shifted.T)
     variance = float((inverse @ spread @ inverse)[0, 0])
     return float(beta[0]), float(np.sqrt(max(variance, 1e-18)))
-
-
-def benjamini_hochberg(p_values: FloatArray) -> FloatArray:
-    """Adjusted p-values: the smallest false discovery rate at which each would be discovered."""
-    count = p_values.size
-    order = np.argsort(p_values, kind="stable")
-    scaled = p_values[order] * count / np.arange(1, count + 1)
-    adjusted = np.empty(count)
-    adjusted[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return adjusted
 
 
 def worth_of(effects: Iterable[PlaceEffect], *, false_discoveries: float) -> FloatArray:
