@@ -10,7 +10,7 @@ classifier scores into accurate multiclass probability estimates, 2002) fitted o
 regression, as knots between which it is linear.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,8 +58,8 @@ class LevelModel:
         """
         return _of_file(read_model(body, kind=KIND))
 
-    def to_bytes(self) -> bytes:
-        """The model as a file, with a fresh hash."""
+    def to_bytes(self, *, tried: Sequence[Mapping[str, object]] = ()) -> bytes:
+        """The model as a file, with a fresh hash; `tried` is the ledger of every place on every side."""
         return write_model(
             KIND,
             self.name,
@@ -68,6 +68,7 @@ class LevelModel:
             records=self.records,
             parts={
                 "places": list(PLACES),
+                "tried": [dict(row) for row in tried],
                 "form": {
                     "worth": {
                         "support": self.worth[0].tolist(),

@@ -5,6 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 
+from dantaro.analysis.level_model import LevelModel
 from dantaro.analysis.models import RankingModel, parse_ranking
 from dantaro.errors import ConfigurationError, ModelInvalid
 
@@ -21,6 +22,16 @@ def load_ranking(path: Path | None) -> RankingModel:
         ModelInvalid: it is not a whole, unaltered model for the features of this version.
     """
     return _parsed(path, "ranking", "DANTARO_RANKING_MODEL", parse_ranking)
+
+
+def load_levels(path: Path | None) -> LevelModel:
+    """The levels model in the file `path`, or the shipped one.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+        ModelInvalid: it is not a whole, unaltered model for the features of this version.
+    """
+    return _parsed(path, "levels", "DANTARO_LEVELS_MODEL", LevelModel.parse)
 
 
 def _parsed(path: Path | None, kind: str, setting: str, parse: Callable[[bytes], _Model]) -> _Model:

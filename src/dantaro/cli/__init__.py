@@ -346,15 +346,23 @@ def fit(
     engine: Annotated[
         str | None, typer.Option(help="The engine to fit. Default: the one that is shipped.")
     ] = None,
+    levels: Annotated[
+        bool,
+        typer.Option(
+            "--levels",
+            help="Fit the model of support and resistance levels instead, on all hourly candles before "
+            "--until; what follows is its record.",
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Fit the model behind the total score, and write it with its out-of-sample record.
 
-    Serve it with `DANTARO_RANKING_MODEL`. Needs `pip install "dantaro[research]"`.
+    Serve it with `DANTARO_RANKING_MODEL`, that of `--levels` with `DANTARO_LEVELS_MODEL`. Needs `pip install "dantaro[research]"`.
     """
     from dantaro.cli.fit import run
 
-    run(data=data, out=out, until=until, engine=engine, force=force)
+    run(data=data, out=out, until=until, engine=engine, levels=levels, force=force)
 
 
 @keys.command("create")

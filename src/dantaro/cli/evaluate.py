@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from dantaro.analysis.parameters import Parameters
+from dantaro.app.models import load_levels
 from dantaro.errors import ConfigurationError
 from dantaro.market.timeframes import parse_timeframe
 
@@ -165,6 +167,7 @@ def _options(
         engines=tuple(dict.fromkeys(engines)) or tuple(ENGINES),
         model=None if model is None else _read_model(model),
         levels=levels,
+        parameters=Parameters(level_model=load_levels(None) if levels else None),
     )
 
 

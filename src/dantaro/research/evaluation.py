@@ -18,7 +18,7 @@ from dantaro.analysis.models import RankingModel
 from dantaro.analysis.panel import BoolArray, FloatArray
 from dantaro.analysis.parameters import Parameters
 from dantaro.errors import ConfigurationError, RecordingInvalid
-from dantaro.market.timeframes import DAY_MS
+from dantaro.market.timeframes import DAY_MS, HOURLY
 from dantaro.research import leaks, selection
 from dantaro.research.baselines import (
     Ranking,
@@ -39,12 +39,14 @@ from dantaro.research.findings import (
 )
 from dantaro.research.folds import Fold, walk_forward
 from dantaro.research.ledger import add_to_ledger, as_trials
+from dantaro.research.level_study import study_levels
 from dantaro.research.recordings import Recording
 from dantaro.research.report_data import (
     DataFile,
     FeatureCheck,
     FeatureCurve,
     Influence,
+    LevelFindings,
     RecordingFindings,
     Report,
     Run,
@@ -165,11 +167,35 @@ class Evaluation:
             run=self._run_section(),
             recordings=tuple(found),
             selection=self._selection(fitted) if fitted else None,
+            levels=self._levels(),
             notes=tuple(note for recording in self._recordings for note in notes(recording)),
-            missing={}
-            if fitted
-            else {"selection": "a finished model was measured, none was fitted"},
+            missing=self._missing(fitted),
         )
+
+    def _levels(self) -> tuple[LevelFindings, ...]:
+        """Of the model among the parameters, as it would have been served."""
+        options, model = self._options, self._options.parameters.level_model
+        if not options.levels or model is None:
+            return ()
+        return study_levels(
+            self._recordings,
+            model,
+            parameters=options.parameters,
+            seed=options.seed,
+            on_step=lambda name, _done, _total: self._say(name),
+        )
+
+    def _missing(self, fitted: Fitted | None) -> Mapping[str, str]:
+        missing = {}
+        if not fitted:
+            missing["selection"] = "a finished model was measured, none was fitted"
+        if not self._options.levels:
+            missing["levels"] = "levels were left out by an option"
+        elif self._options.parameters.level_model is None:
+            missing["levels"] = "no levels model was given"
+        elif not any(recording.timeframe == HOURLY for recording in self._recordings):
+            missing["levels"] = "levels are measured on hourly candles, and none of these are"
+        return missing
 
     def fit(self) -> Fitted:
         """Run the engines over the first recording and choose one."""

@@ -11,7 +11,7 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
@@ -46,6 +46,33 @@ class FittedLevels:
     tried: tuple[PlaceEffect, ...]
     later: LevelFindings | None
 
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """What came out, in words."""
+        lines = [
+            f"Fitted on {self.model.training.rows:,} touches of {', '.join(self.model.training.data)}."
+        ]
+        lines += [
+            f"{one.place} as {one.side}: {100 * one.effect:+.1f} points "
+            f"(t {one.t_stat:+.1f}, adjusted p {one.adjusted:.3f})"
+            for one in self.tried
+            if one.adjusted <= FALSE_DISCOVERIES
+        ]
+        if self.later is None:
+            return (*lines, "No day after --until: nothing was measured.")
+        for found in self.later.classes:
+            if found.group == "set" and found.name == "served":
+                gap = found.difference
+                lines.append(
+                    f"Served, {found.side}: hold rate minus placebo {_points(gap.value)} points "
+                    f"[{_points(gap.low)}, {_points(gap.high)}], {gap.n:,} touches"
+                )
+        return tuple(lines)
+
+
+def _points(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{100 * fraction:+.1f}"
+
 
 def fit_levels(
     recordings: Sequence[Recording],
@@ -75,7 +102,7 @@ def fit_levels(
     on_step("the chance of holding", 1, 3)
     model, rows = _regressed(history, tried, last, parameters)
     training = Training(
-        data=(*(one.name for one in hourly), joined.name),
+        data=tuple(one.name for one in hourly),
         from_ms=joined.from_ms,
         until_ms=until_ms,
         rows=rows,
@@ -92,7 +119,7 @@ def fit_levels(
     )
     later = None if studied is None else replace(findings(studied), data=hourly[-1].name)
     model = replace(model, records=() if later is None else records([later]))
-    body = model.to_bytes()
+    body = model.to_bytes(tried=[asdict(one) for one in tried])
     return FittedLevels(LevelModel.parse(body), body, tried, later)
 
 

@@ -154,6 +154,13 @@ class Settings:
         "",
         "The fitted model behind the total score. Empty: the one that is shipped.",
     )
+    levels_model: Path | None = _declare(  # noqa: RUF009 - it returns dataclasses.field()
+        Group.ANALYSIS,
+        Kind("the path of a file written by `dantaro fit --levels`", optional_file),
+        "",
+        "The fitted model behind the order of levels and their hold probability. Empty: the one that is "
+        "shipped.",
+    )
     markets_seconds: int = _declare(
         Group.SCHEDULE, SECONDS, "3600", "How often the market lists are read."
     )

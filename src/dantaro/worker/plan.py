@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from dantaro.analysis.parameters import Parameters
-from dantaro.app.models import load_ranking
+from dantaro.app.models import load_levels, load_ranking
 from dantaro.pipeline.collect import CollectionPlan
 from dantaro.pipeline.retain import RetentionPlan
 from dantaro.settings import Settings
@@ -68,6 +68,7 @@ class WorkerPlan:
                 daily_candles=settings.backfill_daily_days,
                 max_ticker_age_seconds=3 * settings.tickers_seconds,
                 ranking=load_ranking(settings.ranking_model),
+                level_model=load_levels(settings.levels_model),
             ),
             retention=RetentionPlan(
                 hourly_days=settings.retain_hourly_days,
