@@ -87,13 +87,15 @@ class Outcomes:
 
 def gather(
     every: Iterable[Issue], model: LevelModel, *, per_side: int, near_atr: float = NEAR_ATR
-) -> Cases:
-    """The zones of every issue whose near edge is within `near_atr` of the price and that do not hold it."""
+) -> Cases | None:
+    """The zones of every issue whose near edge is within `near_atr` of the price and that do not hold it;
+    None where there are none.
+    """
     parts: list[Cases] = []
     for issue in every:
         for row, scored in study_zones(issue.panel, issue.atr, model=model).items():
             parts.append(_cases(issue, row, scored, per_side=per_side, near_atr=near_atr))
-    return _joined(parts)
+    return _joined(parts) if parts else None
 
 
 def _roles(scored: ScoredZones, issue: Issue, *, per_side: int) -> tuple[IntArray, IntArray]:

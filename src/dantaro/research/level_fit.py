@@ -173,6 +173,10 @@ def _regressed(
     )
     every = issues(history, until_day=last)
     cases = gather(every, plain, per_side=parameters.levels_per_side)
+    if cases is None:
+        raise ConfigurationError(
+            "no market was ranked before the end of the training span: give longer recordings"
+        )
     found = outcomes(history, cases, seed=0, draws=0)
     which = resolved(found.state)
     features, day = cases.features[which], cases.day[which]

@@ -137,7 +137,7 @@ def study_span(
 ) -> Studied | None:
     """The levels issued from the first of `days` to before the second, scored; None without any."""
     cases = gather(issues(history, from_day=days[0], until_day=days[1]), model, per_side=per_side)
-    if not cases.day.size:
+    if cases is None or not cases.day.size:
         return None
     return Studied(history, sample, cases, outcomes(history, cases, seed=seed))
 
@@ -149,7 +149,7 @@ def findings(studied: Studied) -> LevelFindings:
         (group, name, side, hold_rate(cases, found, which), bool((which & cases.served).any()))
         for group, name, side, which in _classes(cases)
     ]
-    rows = [row for row in rows if row[3].rate.n >= _FEWEST]
+    rows = [row for row in rows if row[3].rate.n >= (1 if row[0] == "set" else _FEWEST)]
     tested = [row[3].p_value for row in rows if row[3].p_value is not None]
     adjusted = iter(benjamini_hochberg(np.array(tested)).adjusted.tolist())
     classes = tuple(

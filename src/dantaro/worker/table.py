@@ -124,10 +124,11 @@ class Bench:
 
     def _scoring(self) -> ScoringPlan:
         parameters = self.analyst.parameters
+        levels = parameters.level_model
         return ScoringPlan(
             parameters,
             cost_per_side=self.plan.cost_bps / 10_000,
-            backtest=parameters.ranking.records,
+            backtest=(*parameters.ranking.records, *(levels.records if levels else ())),
         )
 
     def _publishing(self, analyse: Callable[..., Findings]) -> Callable[[Turn], Awaitable[Outcome]]:

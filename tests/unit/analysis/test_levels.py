@@ -1,6 +1,7 @@
 """Bands and served zones: their order, their reasons, their limits."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,16 +10,30 @@ from hypothesis import strategies as st
 
 from analysis_worlds import NOW_MS, a_panel, a_walk, a_world, candles
 from dantaro.analysis.engine import Parameters, find_levels, prepare
+from dantaro.analysis.level_candidates import PLACES
+from dantaro.analysis.level_features import FEATURES
+from dantaro.analysis.level_model import LevelModel
 from dantaro.analysis.levels import BANDS, find_zones
 from dantaro.analysis.panel import Panel
 from dantaro.market.results import Bands, Level, Side
 from dantaro.market.timeframes import DAY_MS, HOUR_MS, HOURLY
 
 
-def found_in(panel: Panel, atr: float, *, per_side: int = 12) -> tuple[Bands, list[Level]]:
+def found_in(
+    panel: Panel, atr: float, *, per_side: int = 12, model: LevelModel | None = None
+) -> tuple[Bands, list[Level]]:
     atrs = np.full(len(panel.markets), atr)
-    bands, levels = next(iter(find_zones(panel, atrs, per_side=per_side, life_days=7)))
+    found = find_zones(panel, atrs, per_side=per_side, life_days=7, model=model)
+    bands, levels = next(iter(found))
     return bands, list(levels)
+
+
+def a_model(**worth: float) -> LevelModel:
+    """Worth by place, the same on both sides; a zone's chance rises with it."""
+    values = np.array([worth.get(place, 0.0) for place in PLACES])
+    coefficients = np.array([10.0 if name == "worth" else 0.0 for name in FEATURES])
+    same = np.array([0.0, 1.0])
+    return LevelModel(np.array([values, values]), 0.4, coefficients, same, same)
 
 
 def a_market(seed: int, *, hours: int = 24 * 60 + 7, price: float = 100.0) -> Panel:
@@ -137,3 +152,57 @@ def test_every_scored_market_has_bands_and_the_document_repeats_itself() -> None
     assert first == again
     assert first is not None
     assert len(first.rows(Bands)) == int(moment.scored.sum())
+
+
+MODEL = a_model(moving_average=0.02, range_middle=0.01, round_number=-0.01)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.5, 10.0))
+def test_with_a_model_what_is_worth_most_is_served_first(seed: int, atr: float) -> None:
+    bands, levels = found_in(a_market(seed), atr, model=MODEL)
+    supports, resistances = prices(bands, Side.SUPPORT), prices(bands, Side.RESISTANCE)
+    assert supports == sorted(set(supports), reverse=True)
+    assert resistances == sorted(set(resistances))
+    for side, in_bands in ((Side.SUPPORT, supports), (Side.RESISTANCE, resistances)):
+        own = [level for level in levels if level.side is side]
+        worth = [worth_of(level) for level in own]
+        assert worth == sorted(worth, reverse=True)
+        assert {*in_bands} <= {level.price for level in own}
+        assert all(worth_of(level) > 0 or level.price in in_bands for level in own)
+        for level in own:
+            expected = 1 / (1 + np.exp(-(0.4 + 10.0 * worth_of(level))))
+            assert level.hold_probability == pytest.approx(expected)
+
+
+def worth_of(level: Level) -> float:
+    known = {"moving_average": 0.02, "range_middle": 0.01, "round_number": -0.01}
+    return round(sum(known.get(method, 0.0) for method in level.methods), 9)
+
+
+def test_zones_do_not_overlap_and_are_half_an_atr_wide() -> None:
+    for seed in range(8):
+        for model in (None, MODEL):
+            _, levels = found_in(a_market(seed), 3.0, model=model)
+            spans = sorted((level.zone_low, level.zone_high) for level in levels)
+            assert all(high - low == pytest.approx(1.5) for low, high in spans)
+            assert all(first[1] <= then[0] + 1e-9 for first, then in pairwise(spans))
+
+
+def test_with_a_model_later_candles_change_nothing_and_the_order_of_markets_neither() -> None:
+    walks = {f"okx:C{seed}/USDT": a_walk(seed, 24 * 60 + 7, price=50.0) for seed in range(3)}
+    atr = np.array([1.0, 1.5, 2.0])
+
+    def served(keys: list[str], atrs: np.ndarray, *, wild: bool = False) -> list[object]:
+        series = {}
+        for key in keys:
+            walk = walks[key]
+            after = walk.opened_at_ms > NOW_MS - 30 * HOUR_MS
+            series[key] = replace(walk, high=np.where(after & wild, 1e6, walk.high))
+        panel = a_panel(series, timeframe=HOURLY, now_ms=NOW_MS - 30 * HOUR_MS, candles=1200)
+        return list(find_zones(panel, atrs, per_side=12, life_days=7, model=MODEL))
+
+    keys = list(walks)
+    plain = served(keys, atr)
+    assert plain == served(keys, atr, wild=True)
+    assert plain[::-1] == served(keys[::-1], atr[::-1])
