@@ -88,12 +88,13 @@ RATINGS = {
     },
 }
 BANDS = {
-    "aggressive_support": 26541.24714285714,
-    "moderate_support": 25897.782799999997,
-    "conservative_support": 22022.539999999997,
-    "aggressive_resistance": 27810.401464625647,
-    "moderate_resistance": 28275.021538461537,
-    "conservative_resistance": 28727.02333333333,
+    # A zone's price is that of the line that makes it: lows, highs and round numbers of the recording.
+    "aggressive_support": 26630.0,
+    "moderate_support": 26000.0,
+    "conservative_support": 22320.01,
+    "aggressive_resistance": 27686.0,
+    "moderate_resistance": 28261.32,
+    "conservative_resistance": 28891.0,
 }
 AGE = {
     "data_as_of": "2023-06-01T00:00:00Z",

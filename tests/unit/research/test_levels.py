@@ -306,8 +306,8 @@ def test_a_span_without_any_level_is_not_studied(recording: Recording) -> None:
 
 
 def test_a_model_is_fitted_on_one_span_and_measured_on_the_next() -> None:
-    many = hourly_recording(16, 80)
-    until_ms = FIRST_MS + 66 * DAY_MS
+    many = hourly_recording(20, 110)
+    until_ms = FIRST_MS + 90 * DAY_MS
     steps: list[str] = []
     fitted = fit_levels(
         [many],
