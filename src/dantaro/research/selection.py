@@ -71,13 +71,16 @@ def choose(candidates: Sequence[Candidate], days: BoolArray) -> Choice:
 
     Engines are compared by their daily rank IC, averaged over the horizons, on `days` (bool[C]) alone,
     those that are not held back. Not significantly worse: the 95 % interval of Newey and West of the
-    paired difference to the best reaches zero. Only engines whose models can be served are taken.
+    paired difference to the best reaches zero. Of two that are equally simple the better one comes
+    first. Only engines whose models can be served are taken.
     """
     daily = {found.engine.name: _choice_series(found, days) for found in candidates}
     means = {name: float(np.nanmean(values)) for name, values in daily.items()}
     best = max(means, key=lambda name: means[name])
     longest = max(candidates[0].ic)
-    for found in sorted(candidates, key=lambda each: each.engine.complexity):
+    for found in sorted(
+        candidates, key=lambda each: (each.engine.complexity, -means[each.engine.name])
+    ):
         name = found.engine.name
         if not found.engine.servable:
             continue
