@@ -14,15 +14,21 @@ BACKTEST = "backtest"
 LEAST_LIVE_DAYS = 30
 """From so many days on the live record decides whether baselines are beaten."""
 
+_TOTALS = (("score", "total"), ("all", "all"))
+"""How the records of the ranking by total score are named: with its kind, or as the whole."""
+
 Measured = Mapping[int, Mapping[str, Record]]
 """The records of one measure of one class: by horizon in days, then by source."""
 
 
 class TrackRecord:
-    """The part TRACK_RECORD: all `rows`, in the order of the document, and the same by class."""
+    """The part TRACK_RECORD: all `rows`, in the order of the document, and the same by class. What only
+    stands for something that is not measured yet is no row; `awaited` has them.
+    """
 
     def __init__(self, rows: tuple[Record, ...]) -> None:
-        self.rows = rows
+        self.awaited = tuple(row for row in rows if not row.days)
+        rows = self.rows = tuple(row for row in rows if row.days)
         self._classes: dict[tuple[str, str, str, str], list[Record]] = {}
         days: dict[tuple[str, str], dict[str, int]] = {}
         for row in rows:
@@ -78,6 +84,25 @@ class View:
             if self.data.get(row.source) == row.data:
                 found.setdefault(row.horizon_days, {})[row.source] = row
         return dict(sorted(found.items()))
+
+    def of_total(self) -> Measured:
+        """The rank correlation of the ranking by total score, with the verdict on its baselines."""
+        first, second = (self.of("rank_ic", group, name) for group, name in _TOTALS)
+        return {
+            days: {
+                source: row
+                for source in self.data
+                if (row := telling(*(of.get(days, {}).get(source) for of in (first, second))))
+            }
+            for days in sorted({*first, *second})
+        }
+
+
+def telling(*rows: Record | None) -> Record | None:
+    """Of several records of one thing the first that says whether baselines are beaten, else the first."""
+    known = [row for row in rows if row is not None]
+    judged = [row for row in known if row.beats_baselines is not None]
+    return next(iter((*judged, *known)), None)
 
 
 def deciding(records: Mapping[str, Record]) -> Record | None:

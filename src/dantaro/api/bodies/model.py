@@ -10,7 +10,7 @@ from dantaro.api.schemas.track_record import RecordItem
 from dantaro.api.times import rfc3339
 from dantaro.market.results import RankedSetSummary
 from dantaro.queries import Snapshot
-from dantaro.queries.track_record import BACKTEST
+from dantaro.queries.track_record import Measured, View
 
 NOT_RECORDED = "not_recorded"
 """The generation is of a version that did not keep it."""
@@ -23,12 +23,13 @@ def ranking_model(snapshot: Snapshot, summary: RankedSetSummary) -> ModelDetails
     name, sha256 = summary.model or None, summary.model_sha256 or None
     recorded = _recorded(snapshot, "ranking")
     training = _training(recorded) if recorded.get("sha256") == sha256 else None
+    view = _backtest(snapshot, RECOMMENDATIONS)
     unfitted = NOT_RECORDED if name is None else NOT_FITTED
     return ModelDetails(
         name=name,
         sha256=sha256,
         training=training,
-        out_of_sample=_out_of_sample(snapshot, RECOMMENDATIONS, ("rank_ic", "score", "total")),
+        out_of_sample=[] if view is None else _items(view.of_total()),
         unavailable={
             **absent(NOT_RECORDED, name=name),
             **absent(unfitted, sha256=sha256),
@@ -43,12 +44,15 @@ def level_model(snapshot: Snapshot) -> ModelDetails | None:
     if not recorded:
         return None
     name, sha256, training = recorded.get("name"), recorded.get("sha256"), _training(recorded)
-    judged = [(measure, "all", "all") for measure in ("brier_skill", "calibration_error")]
+    view = _backtest(snapshot, LEVELS)
+    judged = ("brier_skill", "calibration_error")
     return ModelDetails(
         name=name,
         sha256=sha256,
         training=training,
-        out_of_sample=_out_of_sample(snapshot, LEVELS, *judged),
+        out_of_sample=[]
+        if view is None
+        else [item for measure in judged for item in _items(view.of(measure, "all", "all"))],
         unavailable=absent(NOT_RECORDED, name=name, sha256=sha256, training=training),
     )
 
@@ -76,15 +80,10 @@ def _training(recorded: Mapping[str, Any]) -> TrainingDetails | None:
     )
 
 
-def _out_of_sample(
-    snapshot: Snapshot, subject: str, *classes: tuple[str, str, str]
-) -> list[RecordItem]:
-    """The backtest's records of these measures, groups and names, at every horizon."""
-    if snapshot.track_record is None:
-        return []
-    view = snapshot.track_record.view(subject, ())
-    return [
-        record_item(by_source[BACKTEST])
-        for its_class in classes
-        for by_source in view.of(*its_class).values()
-    ]
+def _backtest(snapshot: Snapshot, subject: str) -> View | None:
+    track = snapshot.track_record
+    return None if track is None else track.view(subject, ())
+
+
+def _items(measured: Measured) -> list[RecordItem]:
+    return [record_item(row) for its in measured.values() for row in its.values()]

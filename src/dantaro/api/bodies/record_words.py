@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from dantaro.api.times import rfc3339
 from dantaro.market.results import Record, Strength
-from dantaro.queries.track_record import LEAST_LIVE_DAYS, LIVE
+from dantaro.queries.track_record import LEAST_LIVE_DAYS, LIVE, telling
 
 _TOPS = ("20", "10", "50")
 _TIERS = ("high", "middle", "low")
@@ -31,6 +31,12 @@ class Figures:
         """One record that has a value."""
         row = self.by_class.get((measure, group, name))
         return None if row is None or row.value is None else row
+
+    @property
+    def total(self) -> Record | None:
+        """How the ranking by total score did."""
+        places = (("score", "total"), ("all", "all"))
+        return telling(*(self.get("rank_ic", *place) for place in places))
 
     def group(self, measure: str, group: str) -> Mapping[str, Record]:
         """The records of one group that have a value, by name."""
@@ -72,7 +78,7 @@ def span_in_words(row: Record) -> str:
 
 
 def _ranking(figures: Figures) -> str:
-    row = figures.get("rank_ic", "score", "total")
+    row = figures.total
     if row is None:
         return "The ranking by total_score is not measured at this horizon."
     return (
@@ -82,7 +88,7 @@ def _ranking(figures: Figures) -> str:
 
 
 def _against_baselines(figures: Figures) -> str:
-    row = figures.get("rank_ic", "score", "total")
+    row = figures.total
     baselines = figures.group("rank_ic", "baseline")
     if row is None:
         return ""

@@ -51,7 +51,7 @@ def strength_record(
     """How a strength class did in `ranked_set`, or live in `all` while the set has no live record."""
     view = track.view(RECOMMENDATIONS, dict.fromkeys((ranked_set, ALL)))
     means = view.of("excess_return", "strength", strength)
-    verdicts = view.of("rank_ic", "score", "total")
+    verdicts = view.of_total()
     horizons = {
         f"{days}d": _horizon(verdicts.get(days, {}), means.get(days, {}))
         for days in sorted({*means, *verdicts})

@@ -58,7 +58,7 @@ def track_record_body(reading: Reading, filters: Filters) -> TrackRecordAnswer:
         data_source=reading.source,
         message=_message(track, filters, shown),
         unavailable={
-            **_nothing_of(track),
+            **_nothing_of(track, filters),
             **({"measured_at": NOT_MEASURED_YET} if measured is None else {}),
         },
         **reading.age_fields(snapshot.age_of_part(PartKind.TRACK_RECORD)),
@@ -133,10 +133,7 @@ def _summaries(rows: Sequence[Record]) -> Iterator[RecordSummary]:
         its = tuple(found)
         figures = Figures.of(its)
         of_levels = its[0].subject == LEVELS
-        judged = (
-            ("hold_minus_placebo", "all", "all") if of_levels else ("rank_ic", "score", "total")
-        )
-        verdict = figures.by_class.get(judged)
+        verdict = figures.get("hold_minus_placebo", "all", "all") if of_levels else figures.total
         beats = None if verdict is None else verdict.beats_baselines
         yield RecordSummary(
             subject=cast(Subject, its[0].subject),
@@ -149,25 +146,43 @@ def _summaries(rows: Sequence[Record]) -> Iterator[RecordSummary]:
         )
 
 
-def _nothing_of(track: TrackRecord) -> dict[str, str]:
-    return {source: NOT_MEASURED_YET for source in _SOURCES if not track.data_of(source)}
+def _nothing_of(track: TrackRecord, filters: Filters) -> dict[str, str]:
+    """What has no record at all, and of what is awaited why it is not there yet."""
+    awaited = [row for row in track.awaited if _is_asked(row, filters)]
+    return {
+        **{source: NOT_MEASURED_YET for source in _SOURCES if not track.data_of(source)},
+        **{
+            f"{row.source}.{row.subject}.{row.horizon_days}d": row.missing.get(
+                "value", NOT_MEASURED_YET
+            )
+            for row in awaited
+        },
+    }
 
 
 def _message(
     track: TrackRecord, filters: Filters, shown: dict[str, list[RecordItem]]
 ) -> str | None:
-    if not track.rows:
-        return (
-            "nothing has been measured yet: a recommendation is scored when its horizon of 1, 3 or 7 "
-            "days has passed, a level when it was touched and held, broke, or expired"
-        )
     live_sets = track.data_of(LIVE)
-    wanted_live = filters.source != BACKTEST and filters.tier is None
-    if wanted_live and not shown[LIVE] and not live_sets:
-        return (
-            "no publication has been scored yet: the first is when its horizon of 1, 3 or 7 days has "
-            "passed; `backtest` is from recorded candles alone"
-        )
-    if wanted_live and filters.ranked_set not in live_sets:
-        return f"{filters.ranked_set} has no live record; there are those of {', '.join(live_sets[:20])}"
+    if not live_sets and not track.rows:
+        return f"nothing has been measured yet: {_awaited(track)}"
+    if filters.source != BACKTEST and filters.tier is None:
+        if not live_sets:
+            return (
+                f"no publication has been scored yet: {_awaited(track)}; `backtest` is from recorded "
+                "candles alone"
+            )
+        if filters.ranked_set not in live_sets:
+            there_are = ", ".join(live_sets[:20])
+            return f"{filters.ranked_set} has no live record; there are those of {there_are}"
     return None if any(shown.values()) else "no record fits the filters"
+
+
+def _awaited(track: TrackRecord) -> str:
+    """What the first live figure waits for."""
+    first = min(track.awaited, key=lambda row: row.horizon_days, default=None)
+    known = None if first is None else first.missing.get("value")
+    return known or (
+        "a recommendation is scored when its horizon of 1, 3 or 7 days has passed, a level when it was "
+        "touched and held, broke, or expired"
+    )
