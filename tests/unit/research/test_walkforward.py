@@ -8,6 +8,7 @@ import pytest
 
 from dantaro.analysis.features import NAMES, SCORED
 from dantaro.analysis.models import EQUAL_WEIGHTS, Linear, RankingModel
+from dantaro.analysis.panel import BoolArray
 from dantaro.analysis.parameters import Parameters
 from dantaro.research.checkpoints import Checkpoints
 from dantaro.research.decisions import Decisions, prepare_decisions
@@ -131,7 +132,7 @@ def test_fold_models_judge_another_recording_by_date_without_refitting(
         a_recording(a_world(22, 200, seed=5), name="other"), Parameters(), horizons=_HORIZONS
     )
     said = judge(open_ended(models), other)
-    judged = np.isfinite(said).any(axis=0)
+    judged: BoolArray = np.isfinite(said).any(axis=0)
     assert not judged[other.decided_at_ms < models[0].from_ms].any()
     assert judged[other.decided_at_ms >= models[0].from_ms].all()  # the last model judges on
     own = judge(models, decisions)
