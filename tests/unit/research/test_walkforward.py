@@ -132,7 +132,7 @@ def test_fold_models_judge_another_recording_by_date_without_refitting(
         a_recording(a_world(22, 200, seed=5), name="other"), Parameters(), horizons=_HORIZONS
     )
     said = judge(open_ended(models), other)
-    judged: BoolArray = np.isfinite(said).any(axis=0)
+    judged: BoolArray = np.asarray(np.isfinite(said).any(axis=0))
     assert not judged[other.decided_at_ms < models[0].from_ms].any()
     assert judged[other.decided_at_ms >= models[0].from_ms].all()  # the last model judges on
     own = judge(models, decisions)
