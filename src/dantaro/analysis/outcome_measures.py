@@ -9,8 +9,14 @@ against rankings that anybody can make of the same frozen figures:
     equal_weight                           the mean of the seven ranks behind the four scores
     original                               0.4 technical + 0.3 volume + 0.2 volatility + 0.1 risk
 
-A level's touch counts once: not again for another zone that overlaps it, nor for a later part that still
-serves it, when the same candle touched it. The same holds for the lines that stand for chance.
+A level's touch counts once: for the part that was served when it came, so from the publication of a part
+to the next one (and for a day at most), and not again for another zone that overlaps it and was touched
+by the same candle. The same holds for the lines that stand for chance. So every touch that counts has
+nearly the whole horizon to be decided in, whichever line it is of. Counted up to the end of the horizon,
+late touches would be decided only where they are decided quickly, and as a level holds more quickly than
+it breaks, the lines farther away, which are touched later, would seem to hold more often. On a hundred
+days of simulated prices, for which no level can matter, levels then held 2.1 +- 0.7 points less often than
+their placebos within a day; counted as here, 1.1 +- 0.9 more often, and over seven days 0.2 +- 0.7.
 """
 
 from bisect import bisect_left
@@ -29,17 +35,17 @@ from dantaro.analysis.measures import (
     top_excess,
     turnover,
 )
+from dantaro.analysis.outcomes import Followed, Key, LevelResult
 from dantaro.analysis.panel import FloatArray, IntArray
 from dantaro.market.outcomes import (
     Contribution,
-    LevelResult,
+    LevelOutcome,
     LevelState,
     MarketOutcome,
     Series,
     Standing,
-    Touch,
 )
-from dantaro.market.results import MarketFeatures, Rating, Score, Side, Strength
+from dantaro.market.results import Level, MarketFeatures, Rating, Score, Side, Strength
 from dantaro.market.timeframes import DAILY, DAY_MS
 
 RECOMMENDATIONS, LEVELS = "recommendations", "levels"
@@ -68,8 +74,6 @@ _LESS_IS_BETTER = ("reversal_1d", "volatility_30d", "max_7d")
 _ORIGINAL = {"technical": 0.4, "volume": 0.3, "volatility": 0.2, "risk": 0.1}
 _TURNOVER_SIGN = next(feature.sign for feature in FEATURES if feature.name == "turnover_30d")
 _DECIDED = (LevelState.HELD, LevelState.BROKE)
-
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,37 +223,46 @@ class _Day:
 
 
 def count_touches(
-    levels: Sequence[LevelResult], known: Sequence[Touch]
-) -> tuple[tuple[LevelResult, ...], tuple[Touch, ...]]:
-    """`levels` with those touches marked that count, and these touches.
+    results: Sequence[LevelResult], markets: Sequence[Followed], *, from_ms: int, until_ms: int
+) -> tuple[LevelResult, ...]:
+    """`results` with those touches marked that count.
 
-    Of levels that held or broke a touch counts unless a zone of the same market and side that overlaps
-    it was touched by the same candle and is among `known` or comes before it.
+    `from_ms` is when their part was published, `until_ms` when the next one was. A level that held or
+    broke counts unless a zone of the same market and side that overlaps it comes before it and was
+    touched by the same candle.
     """
-    places: dict[tuple[str, str, Side, bool, int], list[tuple[float, float]]] = {}
-    for touch in known:
-        places.setdefault(_place(touch), []).append((touch.zone_low, touch.zone_high))
-    new: list[Touch] = []
+    timeframes = {market.key: market.timeframe for market in markets}
+    placed: dict[tuple[Key, Side, bool, int], list[tuple[float, float]]] = {}
+    until_ms = min(until_ms, from_ms + DAY_MS)
 
-    def counts(touch: Touch | None) -> bool:
-        if touch is None:
+    def counts(level: Level, touch: _Touch | None, *, placebo: bool) -> bool:
+        key = (level.exchange, level.symbol)
+        timeframe = timeframes.get(key)
+        if touch is None or timeframe is None:
             return False
-        zones = places.setdefault(_place(touch), [])
-        if any(touch.zone_low <= high and low <= touch.zone_high for low, high in zones):
+        if touch.at_ms >= timeframe.floor(until_ms) + timeframe.milliseconds:
             return False
-        zones.append((touch.zone_low, touch.zone_high))
-        new.append(touch)
+        zones = placed.setdefault((key, level.side, placebo, touch.at_ms), [])
+        if any(touch.low <= high and low <= touch.high for low, high in zones):
+            return False
+        zones.append((touch.low, touch.high))
         return True
 
-    marked = tuple(
-        replace(level, counted=counts(_touch(level)), placebo_counted=counts(_placebo_touch(level)))
-        for level in levels
+    return tuple(
+        replace(
+            row,
+            outcome=replace(
+                row.outcome,
+                counted=counts(row.level, _touch(row), placebo=False),
+                placebo_counted=counts(row.level, _placebo_touch(row.outcome), placebo=True),
+            ),
+        )
+        for row in results
     )
-    return marked, tuple(new)
 
 
 def level_contributions(
-    levels: Sequence[LevelResult], quotes: Mapping[Key, str], *, horizon_days: int
+    results: Sequence[LevelResult], quotes: Mapping[Key, str], *, horizon_days: int
 ) -> tuple[Contribution, ...]:
     """What the counted touches of one part add to the days on which they happened.
 
@@ -264,23 +277,25 @@ def level_contributions(
         sums[key] += 1
         totals[key] = totals.get(key, 0.0) + value
 
-    for level in levels:
+    for row in results:
+        level, outcome = row.level, row.outcome
         data = ("all", f"{level.exchange}:{quotes[level.exchange, level.symbol]}")
-        for measure, counted, state, at_ms in (
-            ("held", level.counted, level.state, level.touched_at_ms),
+        arms = (
+            ("held", outcome.counted, outcome.state, outcome.touched_at_ms),
             (
                 "placebo_held",
-                level.placebo_counted,
-                level.placebo_state,
-                level.placebo_touched_at_ms,
+                outcome.placebo_counted,
+                outcome.placebo_state,
+                outcome.placebo_touched_at_ms,
             ),
-        ):
+        )
+        for measure, counted, state, at_ms in arms:
             if not counted or at_ms is None:
                 continue
             held = float(state is LevelState.HELD)
             for name in data:
                 series = Series(LEVELS, horizon_days, name, measure, "", "")
-                for group, member in _classes(level):
+                for group, member in _classes(row):
                     add((replace(series, group=group, name=member), at_ms // DAY_MS), held)
                 if measure == "held" and level.hold_probability is not None:
                     for key, value in _stated(series, level.hold_probability, held):
@@ -339,38 +354,35 @@ def _replaced(ranked: Frozen, earlier: Mapping[Key, float], count: int) -> float
     return 1.0 if np.isnan(share) else share
 
 
-def _place(touch: Touch) -> tuple[str, str, Side, bool, int]:
-    return (touch.exchange, touch.symbol, touch.side, touch.placebo, touch.touched_at_ms)
+@dataclass(frozen=True, slots=True)
+class _Touch:
+    at_ms: int
+    low: float
+    high: float
 
 
-def _touch(level: LevelResult) -> Touch | None:
-    if level.state not in _DECIDED or level.touched_at_ms is None:
+def _touch(row: LevelResult) -> _Touch | None:
+    outcome, level = row.outcome, row.level
+    if outcome.state not in _DECIDED or outcome.touched_at_ms is None:
         return None
-    return Touch(
-        exchange=level.exchange,
-        symbol=level.symbol,
-        side=level.side,
-        placebo=False,
-        touched_at_ms=level.touched_at_ms,
-        zone_low=level.zone_low,
-        zone_high=level.zone_high,
-    )
+    return _Touch(outcome.touched_at_ms, level.zone_low, level.zone_high)
 
 
-def _placebo_touch(level: LevelResult) -> Touch | None:
-    low, high, at_ms = level.placebo_low, level.placebo_high, level.placebo_touched_at_ms
-    if level.placebo_state not in _DECIDED or low is None or high is None or at_ms is None:
+def _placebo_touch(outcome: LevelOutcome) -> _Touch | None:
+    low, high, at_ms = outcome.placebo_low, outcome.placebo_high, outcome.placebo_touched_at_ms
+    if outcome.placebo_state not in _DECIDED or low is None or high is None or at_ms is None:
         return None
-    return Touch(level.exchange, level.symbol, level.side, True, at_ms, low, high)
+    return _Touch(at_ms, low, high)
 
 
-def _classes(level: LevelResult) -> Iterator[tuple[str, str]]:
+def _classes(row: LevelResult) -> Iterator[tuple[str, str]]:
+    level = row.level
     yield "all", "all"
     yield "side", str(level.side)
     for method in level.methods:
         yield "method", f"{method}:{level.side}"
-    if level.band is not None:
-        yield "band", level.band
+    if row.band is not None:
+        yield "band", row.band
 
 
 def _stated(series: Series, probability: float, held: float) -> Iterator[tuple[Series, float]]:

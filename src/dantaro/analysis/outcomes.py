@@ -32,7 +32,7 @@ from dantaro.analysis.level_outcomes import (
     score_levels,
 )
 from dantaro.analysis.panel import FloatArray, IntArray, Series
-from dantaro.market.outcomes import Ended, LevelResult, LevelState, MarketOutcome
+from dantaro.market.outcomes import CandlesUsed, Ended, LevelOutcome, LevelState, MarketOutcome
 from dantaro.market.results import Bands, Level, Side
 from dantaro.market.timeframes import DAY_MS, HOUR_MS, Timeframe
 
@@ -54,6 +54,16 @@ _STATES = {
 }
 _SIDES = {Side.SUPPORT: SUPPORT, Side.RESISTANCE: RESISTANCE}
 _LINES_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LevelResult:
+    """What became of one level, and the `band` whose price it is, if any."""
+
+    level: Level
+    band: str | None
+    outcome: LevelOutcome
+
 
 Key = tuple[str, str]
 """A market by exchange and symbol."""
@@ -129,7 +139,7 @@ def level_results(
     )
     of_market = {(row.exchange, row.symbol): row for row in bands}
     followed = {market.key: market for market in markets}
-    results: list[LevelResult | None] = [None] * len(levels)
+    results = [LevelOutcome(LevelState.NOT_COLLECTED)] * len(levels)
     for timeframe in {m.timeframe for m in markets if m.key in watched and m.timeframe is not None}:
         keys = [key for key in watched if followed[key].timeframe == timeframe]
         window = Window.after(published_at_ms, timeframe=timeframe, horizon_days=horizon_days)
@@ -146,18 +156,25 @@ def level_results(
         controls = _fates(grid, chance, window, timeframe)
         for nth, at in enumerate(places):
             level = levels[at]
-            market = followed[level.exchange, level.symbol]
-            results[at] = _result(
-                level,
-                _band(level, of_market[market.key]),
-                market,
-                fate=fates.of(nth, level.expires_at_ms),
-                control=controls.of(nth, level.expires_at_ms),
-                placebo=(float(chance.low[nth]), float(chance.high[nth])),
-            )
+            zone = (float(chance.low[nth]), float(chance.high[nth]))
+            fate = fates.of(nth, level.expires_at_ms)
+            results[at] = _level_outcome(fate, controls.of(nth, level.expires_at_ms), zone)
     return tuple(
-        _unwatched(level, of_market) if found is None else found
+        LevelResult(level, _band(level, of_market.get((level.exchange, level.symbol))), found)
         for level, found in zip(levels, results, strict=True)
+    )
+
+
+def candles_used(markets: Sequence[Followed]) -> tuple[CandlesUsed, ...]:
+    """By which candles each market was watched."""
+    return tuple(
+        CandlesUsed(
+            market.exchange,
+            market.symbol,
+            None if market.timeframe is None else market.timeframe.name,
+            market.revision,
+        )
+        for market in markets
     )
 
 
@@ -347,70 +364,27 @@ def _fates(grid: _Grid, lines: LevelLines, window: Window, timeframe: Timeframe)
     )
 
 
-def _result(
-    level: Level,
-    band: str | None,
-    market: Followed,
-    *,
+def _level_outcome(
     fate: tuple[LevelState, int | None, int | None],
     control: tuple[LevelState, int | None, int | None],
     placebo: tuple[float, float],
-) -> LevelResult:
-    return LevelResult(
-        exchange=level.exchange,
-        symbol=level.symbol,
-        side=level.side,
-        price=level.price,
-        zone_low=level.zone_low,
-        zone_high=level.zone_high,
-        methods=level.methods,
-        band=band,
-        hold_probability=level.hold_probability,
-        timeframe=None if market.timeframe is None else market.timeframe.name,
-        revision=market.revision,
+) -> LevelOutcome:
+    touched = control[1] is not None
+    return LevelOutcome(
         state=fate[0],
         touched_at_ms=fate[1],
         resolved_at_ms=fate[2],
-        counted=False,
-        placebo_low=placebo[0],
-        placebo_high=placebo[1],
         placebo_state=control[0],
+        placebo_low=placebo[0] if touched else None,
+        placebo_high=placebo[1] if touched else None,
         placebo_touched_at_ms=control[1],
         placebo_resolved_at_ms=control[2],
-        placebo_counted=False,
     )
 
 
-def _unwatched(level: Level, bands: Mapping[Key, Bands]) -> LevelResult:
-    band = bands.get((level.exchange, level.symbol))
-    return LevelResult(
-        exchange=level.exchange,
-        symbol=level.symbol,
-        side=level.side,
-        price=level.price,
-        zone_low=level.zone_low,
-        zone_high=level.zone_high,
-        methods=level.methods,
-        band=None if band is None else _band(level, band),
-        hold_probability=level.hold_probability,
-        timeframe=None,
-        revision=None,
-        state=LevelState.NOT_COLLECTED,
-        touched_at_ms=None,
-        resolved_at_ms=None,
-        counted=False,
-        placebo_low=None,
-        placebo_high=None,
-        placebo_state=LevelState.NOT_COLLECTED,
-        placebo_touched_at_ms=None,
-        placebo_resolved_at_ms=None,
-        placebo_counted=False,
-    )
-
-
-def _band(level: Level, bands: Bands) -> str | None:
+def _band(level: Level, bands: Bands | None) -> str | None:
     """The band whose price the level is."""
-    for name in _BANDS:
+    for name in _BANDS if bands is not None else ():
         if name.endswith(level.side) and getattr(bands, name) == level.price:
             return name
     return None

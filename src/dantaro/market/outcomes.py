@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import cast
 
 from dantaro.market.documents import pack_tables, unpack_tables
-from dantaro.market.results import Side, Strength
+from dantaro.market.results import Strength
 
 HORIZONS_DAYS = (1, 3, 7)
 """How long after its publication something is looked at again."""
@@ -76,57 +76,45 @@ class LevelState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LevelResult:
-    """Table `levels` of an outcome: one level, and the line that stands for chance beside it.
+class LevelOutcome:
+    """Table `levels` of an outcome: one row for each row of the part's table `levels`, in its order, and
+    beside it the line that stands for chance, which has the level's market, side and width.
 
-    `touched_at_ms` and `resolved_at_ms` are opening times of candles. `counted` tells whether the
-    touch entered the record: one of an overlapping zone at the same time was counted already if not.
-    The placebo has the level's market, side and width.
+    `touched_at_ms` and `resolved_at_ms` are opening times of candles. `counted` tells whether the touch
+    entered the record. The placebo's zone is kept where it was touched; the others follow from the
+    part's hash.
     """
+
+    state: LevelState
+    touched_at_ms: int | None = None
+    resolved_at_ms: int | None = None
+    counted: bool = False
+    placebo_state: LevelState = LevelState.NOT_COLLECTED
+    placebo_low: float | None = None
+    placebo_high: float | None = None
+    placebo_touched_at_ms: int | None = None
+    placebo_resolved_at_ms: int | None = None
+    placebo_counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CandlesUsed:
+    """Table `candles` of an outcome of levels: by which candles each market was watched."""
 
     exchange: str
     symbol: str
-    side: Side
-    price: float
-    zone_low: float
-    zone_high: float
-    methods: tuple[str, ...]
-    band: str | None
-    hold_probability: float | None
     timeframe: str | None
     revision: int | None
-    state: LevelState
-    touched_at_ms: int | None
-    resolved_at_ms: int | None
-    counted: bool
-    placebo_low: float | None
-    placebo_high: float | None
-    placebo_state: LevelState
-    placebo_touched_at_ms: int | None
-    placebo_resolved_at_ms: int | None
-    placebo_counted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeDocument:
-    """One outcome: `markets` and `standings` of recommendations, or `levels`."""
+    """One outcome: `markets` and `standings` of recommendations, or `levels` and `candles`."""
 
     markets: Sequence[MarketOutcome] = ()
     standings: Sequence[Standing] = ()
-    levels: Sequence[LevelResult] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """A touch of a zone that was counted; of the line that stands for chance when `placebo`."""
-
-    exchange: str
-    symbol: str
-    side: Side
-    placebo: bool
-    touched_at_ms: int
-    zone_low: float
-    zone_high: float
+    levels: Sequence[LevelOutcome] = ()
+    candles: Sequence[CandlesUsed] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +157,8 @@ class Days:
 _TABLES: Mapping[str, type] = {
     "markets": MarketOutcome,
     "standings": Standing,
-    "levels": LevelResult,
+    "levels": LevelOutcome,
+    "candles": CandlesUsed,
 }
 
 
@@ -193,5 +182,6 @@ def unpack_outcome(body: bytes) -> OutcomeDocument:
     return OutcomeDocument(
         markets=cast(tuple[MarketOutcome, ...], tables["markets"]),
         standings=cast(tuple[Standing, ...], tables["standings"]),
-        levels=cast(tuple[LevelResult, ...], tables["levels"]),
+        levels=cast(tuple[LevelOutcome, ...], tables["levels"]),
+        candles=cast(tuple[CandlesUsed, ...], tables["candles"]),
     )

@@ -19,12 +19,12 @@ from dantaro.analysis.outcome_measures import (
     ranking_contributions,
     standings,
 )
-from dantaro.analysis.outcomes import Key, level_results, market_outcomes
+from dantaro.analysis.outcomes import Key, candles_used, level_results, market_outcomes
 from dantaro.analysis.parameters import Parameters
 from dantaro.analysis.track_record import Measured, live_records, nothing_measured
 from dantaro.cache import Cache
 from dantaro.market.documents import Document, decode, document
-from dantaro.market.outcomes import HORIZONS_DAYS, OutcomeDocument, Touch, pack_outcome
+from dantaro.market.outcomes import HORIZONS_DAYS, OutcomeDocument, pack_outcome
 from dantaro.market.results import (
     Bands,
     Level,
@@ -50,6 +50,7 @@ from dantaro.storage.outcomes import (
     keep_outcome,
     keep_unscorable,
     measured_data,
+    next_publication,
     oldest_unscored,
     outcome_tallies,
     part_published_within,
@@ -160,7 +161,7 @@ class Scorer:
         )
         counts = Counter(f"markets_{row.ended}" for row in outcomes)
         scoring = Scoring(sha256, body, contributions, counts=counts)
-        self._keep(due, candles, lambda _: scoring)
+        self._keep(due, candles, scoring)
         return True
 
     def _score_levels(self, due: DueOutcome, candles: Candles) -> bool:
@@ -180,37 +181,34 @@ class Scorer:
             seed=int(due.sha256[:16], 16),
         )
 
-        def settle(known: Sequence[Touch]) -> Scoring:
-            marked, touches = count_touches(results, known)
-            sha256, body = pack_outcome(OutcomeDocument(levels=marked))
-            contributions = level_contributions(
-                marked, candles.quotes, horizon_days=due.horizon_days
-            )
-            counts = Counter(f"levels_{row.state}" for row in marked)
-            counts["touches_counted"] = sum(row.counted for row in marked)
-            counts["touches_of_placebos"] = sum(row.placebo_counted for row in marked)
-            return Scoring(sha256, body, contributions, touches, counts)
-
-        self._keep(due, candles, settle)
+        next_ms = next_publication(self.store, due.kind, after_ms=due.published_at_ms)
+        marked = count_touches(
+            results,
+            followed,
+            from_ms=due.published_at_ms,
+            until_ms=self.now_ms() if next_ms is None else next_ms,
+        )
+        rows = tuple(row.outcome for row in marked)
+        sha256, body = pack_outcome(OutcomeDocument(levels=rows, candles=candles_used(followed)))
+        counts = Counter(f"levels_{row.state}" for row in rows)
+        counts["touches_counted"] = sum(row.counted for row in rows)
+        counts["touches_of_placebos"] = sum(row.placebo_counted for row in rows)
+        contributions = level_contributions(marked, candles.quotes, horizon_days=due.horizon_days)
+        self._keep(due, candles, Scoring(sha256, body, contributions, counts))
         return True
 
-    def _keep(
-        self,
-        due: DueOutcome,
-        candles: Candles,
-        settle: Callable[[Sequence[Touch]], Scoring],
-    ) -> None:
+    def _keep(self, due: DueOutcome, candles: Candles, scoring: Scoring) -> None:
         kept = keep_outcome(
             self.store,
             due,
+            scoring,
             exit_at_ms=candles.exit_ms(due),
             scored_at_ms=self.now_ms(),
             lease=self.lease,
-            settle=settle,
         )
-        if kept is not None:
+        if kept:
             self.counts["outcomes_scored"] += 1
-            self.counts.update(kept.counts)
+            self.counts.update(scoring.counts)
 
     def _give_up(self, due: DueOutcome, waiting: Waiting, candles: Candles) -> bool:
         if not waiting.given_up:

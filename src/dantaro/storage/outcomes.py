@@ -1,16 +1,16 @@
 """Outcomes: what became of each frozen part, once for each horizon, and the daily sums of all of them.
 
-An outcome is one transaction: the row that says that it is scored, its document, what it adds to the
-daily sums, and the touches that it counted. So whoever is killed half way has scored nothing, and
+An outcome is one transaction: the row that says that it is scored, its document, and what it adds to the
+daily sums. So whoever is killed half way has scored nothing, and
 whoever comes second finds it done.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, union_all
 from sqlalchemy import insert as plain_insert
 
 from dantaro.errors import NotFound
@@ -20,10 +20,9 @@ from dantaro.market.outcomes import (
     Days,
     OutcomeDocument,
     Series,
-    Touch,
 )
 from dantaro.market.outcomes import unpack_outcome as unpack
-from dantaro.market.results import PartKind, Side
+from dantaro.market.results import PartKind
 from dantaro.market.timeframes import DAY_MS, HOURLY
 from dantaro.storage.engine import Store
 from dantaro.storage.jobs import Lease, require_held
@@ -31,8 +30,6 @@ from dantaro.storage.tables import (
     counters,
     followed_markets,
     generation_parts,
-    level_touches,
-    markets,
     outcome_days,
     outcome_series,
     outcomes,
@@ -60,14 +57,13 @@ class DueOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """What is kept of one outcome: its packed document with its hash, what it adds to the days, the
-    touches that it counts, and counts for people.
+    """What is kept of one outcome: its packed document with its hash, what it adds to the days, and
+    counts for people.
     """
 
     sha256: str
     body: bytes
     contributions: Sequence[Contribution]
-    touches: Sequence[Touch] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -178,31 +174,37 @@ def part_published_within(
     return found
 
 
+def next_publication(store: Store, kind: PartKind, *, after_ms: int) -> int | None:
+    """When another part of `kind` was first newly published after `after_ms`."""
+    table = generation_parts
+    statement = select(func.min(table.c.at_ms)).where(
+        table.c.kind == kind.value, table.c.changed, table.c.at_ms > after_ms
+    )
+    with store.reading() as connection:
+        found: int | None = connection.scalar(statement)
+    return found
+
+
 def keep_outcome(
     store: Store,
     due: DueOutcome,
+    scoring: Scoring,
     *,
     exit_at_ms: int,
     scored_at_ms: int,
     lease: Lease | None,
-    settle: Callable[[Sequence[Touch]], Scoring],
-) -> Scoring | None:
-    """Keep one outcome in one transaction; None, and nothing is changed, when it is there already.
-
-    `settle` is given the touches that were counted before, of the same horizon and within it, and says
-    what is to be kept; scorings wait for each other, so no touch is counted twice.
+) -> bool:
+    """Keep one outcome in one transaction; False, and nothing is changed, when there is one already.
 
     Raises:
         StaleWriter: `lease` was lost; nothing was written.
     """
     with store.writing() as connection:
         if not _begin(store, connection, due, lease):
-            return None
-        scoring = settle(_touches(connection, due, until_ms=exit_at_ms))
+            return False
         _insert_outcome(connection, due, exit_at_ms, scored_at_ms, scoring=scoring)
         _add_to_days(store, connection, scoring.contributions)
-        _insert_touches(connection, due, scoring.touches, scored_at_ms)
-        return scoring
+        return True
 
 
 def keep_unscorable(
@@ -390,55 +392,6 @@ def _insert_outcome(
             body=None if scoring is None else scoring.body,
         )
     )
-
-
-def _touches(connection: Connection, due: DueOutcome, *, until_ms: int) -> tuple[Touch, ...]:
-    table = level_touches
-    rows = connection.execute(
-        select(table, markets.c.exchange, markets.c.symbol)
-        .join(markets, markets.c.id == table.c.market_id)
-        .where(
-            table.c.horizon_days == due.horizon_days,
-            table.c.touched_at_ms >= due.published_at_ms,
-            table.c.touched_at_ms < until_ms,
-        )
-    )
-    return tuple(map(_touch, rows))
-
-
-def _touch(row: Row[Any]) -> Touch:
-    return Touch(
-        row.exchange,
-        row.symbol,
-        Side(row.side),
-        bool(row.placebo),
-        row.touched_at_ms,
-        row.zone_low,
-        row.zone_high,
-    )
-
-
-def _insert_touches(
-    connection: Connection, due: DueOutcome, touches: Sequence[Touch], recorded_at_ms: int
-) -> None:
-    if not touches:
-        return
-    known = connection.execute(select(markets.c.exchange, markets.c.symbol, markets.c.id))
-    ids = {(row.exchange, row.symbol): row.id for row in known}
-    rows = [
-        {
-            "horizon_days": due.horizon_days,
-            "touched_at_ms": touch.touched_at_ms,
-            "market_id": ids[touch.exchange, touch.symbol],
-            "side": touch.side.value,
-            "placebo": touch.placebo,
-            "zone_low": touch.zone_low,
-            "zone_high": touch.zone_high,
-            "recorded_at_ms": recorded_at_ms,
-        }
-        for touch in touches
-    ]
-    connection.execute(plain_insert(level_touches), rows)
 
 
 def _add_to_days(

@@ -18,7 +18,6 @@ from dantaro.storage.tables import (
     generation_parts,
     generations,
     job_runs,
-    level_touches,
     outcome_days,
     outcomes,
     parameter_sets,
@@ -26,8 +25,6 @@ from dantaro.storage.tables import (
     rejected_rows,
     workers,
 )
-
-_TOUCHES_DAYS = 60
 
 
 def delete_expired(
@@ -154,8 +151,6 @@ def _expire_generations(store: Store, before_ms: int) -> dict[str, int]:
 
 
 def _expire_records(store: Store, before_ms: int, days: int) -> dict[str, int]:
-    # Touches keep later parts from counting them again: longer than any outcome can wait.
-    at_most_ms = before_ms + (days - _TOUCHES_DAYS) * DAY_MS
     with store.writing() as connection:
         silent = workers.c.last_beat_ms < DatabaseNow() - days * DAY_MS
         return {
@@ -166,11 +161,6 @@ def _expire_records(store: Store, before_ms: int, days: int) -> dict[str, int]:
                 delete(job_runs).where(job_runs.c.scheduled_at_ms < before_ms)
             ).rowcount,
             "workers": connection.execute(delete(workers).where(silent)).rowcount,
-            "level_touches": connection.execute(
-                delete(level_touches).where(
-                    level_touches.c.recorded_at_ms < min(before_ms, at_most_ms)
-                )
-            ).rowcount,
             "followed_markets": connection.execute(
                 delete(followed_markets).where(followed_markets.c.until_ms < before_ms)
             ).rowcount,

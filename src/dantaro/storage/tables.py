@@ -270,20 +270,6 @@ outcome_days = _table(
     sqlite_with_rowid=False,
 )
 
-# Touches that were counted, so that the same one of a later part is not counted again.
-level_touches = _table(
-    "level_touches",
-    Column("horizon_days", Integer, primary_key=True, autoincrement=False),
-    Column("touched_at_ms", _Big, primary_key=True, autoincrement=False),
-    Column("market_id", Integer, primary_key=True, autoincrement=False),
-    Column("side", Text, primary_key=True),
-    Column("placebo", _Flag, primary_key=True, autoincrement=False),
-    Column("zone_low", _Real, primary_key=True, autoincrement=False),
-    Column("zone_high", _Real, nullable=False),
-    Column("recorded_at_ms", _Big, nullable=False),
-    sqlite_with_rowid=False,
-)
-
 # Markets whose candles are wanted for their outcomes, whether they are still in the universe or not.
 followed_markets = _table(
     "followed_markets",

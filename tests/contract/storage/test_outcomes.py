@@ -1,7 +1,6 @@
 """Outcomes and their daily sums, on both databases."""
 
 import hashlib
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,10 +16,9 @@ from dantaro.market.outcomes import (
     MarketOutcome,
     OutcomeDocument,
     Series,
-    Touch,
     pack_outcome,
 )
-from dantaro.market.results import PartKind, Side
+from dantaro.market.results import PartKind
 from dantaro.market.timeframes import DAY_MS, HOUR_MS
 from dantaro.storage import generations, jobs, outcomes
 from dantaro.storage.catalogue import save_markets, stored_markets
@@ -28,7 +26,7 @@ from dantaro.storage.engine import Store
 from dantaro.storage.facts import fix_origin
 from dantaro.storage.outcomes import DueOutcome, Scoring
 from dantaro.storage.retention import delete_expired
-from dantaro.storage.tables import level_touches, outcome_days
+from dantaro.storage.tables import outcome_days
 from dantaro.storage.tables import outcomes as outcomes_table
 
 START = 19_700 * DAY_MS
@@ -60,9 +58,9 @@ def publish(store: Store, kind: PartKind, content: str, at_ms: int) -> int:
     return published.manifest.parts[kind].id
 
 
-def scoring(*contributions: Contribution, touches: Sequence[Touch] = ()) -> Scoring:
+def scoring(*contributions: Contribution) -> Scoring:
     sha256, body = pack_outcome(OutcomeDocument(markets=[ROW]))
-    return Scoring(sha256, body, contributions, touches, {"markets_horizon": 1})
+    return Scoring(sha256, body, contributions, {"markets_horizon": 1})
 
 
 def keep(
@@ -70,15 +68,14 @@ def keep(
     due: DueOutcome,
     *contributions: Contribution,
     lease: jobs.Lease | None = None,
-    settle: Callable[[Sequence[Touch]], Scoring] | None = None,
-) -> Scoring | None:
+) -> bool:
     return outcomes.keep_outcome(
         store,
         due,
+        scoring(*contributions),
         exit_at_ms=due.published_at_ms + due.horizon_days * DAY_MS + HOUR_MS,
         scored_at_ms=START + 9 * DAY_MS,
         lease=lease,
-        settle=settle or (lambda _: scoring(*contributions)),
     )
 
 
@@ -130,12 +127,11 @@ def test_a_part_that_returns_counts_from_its_first_publication_and_prices_never(
 def test_an_outcome_reads_back_whole_and_is_due_no_more(store: Store) -> None:
     part = publish(store, RANKINGS, "a", START)
     (one, *_) = outcomes.due_outcomes(store, now_ms=START + 9 * DAY_MS, limit=9)
-    kept = keep(store, one, Contribution(IC, 19_700, 50, 0.1))
-    assert kept is not None
+    assert keep(store, one, Contribution(IC, 19_700, 50, 0.1))
     found = outcomes.read_outcome(store, part, horizon_days=1)
     assert found.document == OutcomeDocument(markets=(ROW,))
     assert (found.kind, found.published_at_ms, found.reason) == (RANKINGS, START, None)
-    assert (found.sha256, found.counts) == (kept.sha256, {"markets_horizon": 1})
+    assert (found.sha256, found.counts) == (scoring().sha256, {"markets_horizon": 1})
     assert found.exit_at_ms == START + DAY_MS + HOUR_MS
     assert due(store, START + 9 * DAY_MS) == [(part, 3), (part, 7)]
     with pytest.raises(NotFound, match="no outcome after 3 days"):
@@ -147,9 +143,9 @@ def test_an_outcome_reads_back_whole_and_is_due_no_more(store: Store) -> None:
 def test_the_same_outcome_again_changes_nothing(store: Store) -> None:
     publish(store, RANKINGS, "a", START)
     (one, *_) = outcomes.due_outcomes(store, now_ms=START + 9 * DAY_MS, limit=9)
-    assert keep(store, one, Contribution(IC, 19_700, 50, 0.1)) is not None
+    assert keep(store, one, Contribution(IC, 19_700, 50, 0.1))
     before = outcomes.read_outcome(store, one.part_id, horizon_days=1)
-    assert keep(store, one, Contribution(IC, 19_700, 99, 0.9)) is None
+    assert not keep(store, one, Contribution(IC, 19_700, 99, 0.9))
     assert not outcomes.keep_unscorable(
         store, one, exit_at_ms=0, scored_at_ms=0, lease=None, reason="x"
     )
@@ -198,38 +194,18 @@ def test_what_could_not_be_scored_says_why(store: Store) -> None:
     assert outcomes.oldest_unscored(store) == {(LEVELS, 3): START, (LEVELS, 7): START}
 
 
-def a_touch(low: float, at_ms: int) -> Touch:
-    return Touch(
-        exchange="okx",
-        symbol="A/USDT",
-        side=Side.SUPPORT,
-        placebo=False,
-        touched_at_ms=at_ms,
-        zone_low=low,
-        zone_high=low + 1.0,
-    )
-
-
-def test_touches_are_told_to_later_outcomes_of_the_horizon(store: Store) -> None:
+def test_a_part_is_served_until_the_next_one_of_its_kind(store: Store) -> None:
     publish(store, LEVELS, "a", START)
-    publish(store, LEVELS, "b", START + HOUR_MS)
-    first = [a_touch(10.0, START + 2 * HOUR_MS), a_touch(20.0, START + 40 * HOUR_MS)]
-    seen: list[Sequence[Touch]] = []
-
-    def settle(known: Sequence[Touch]) -> Scoring:
-        seen.append(known)
-        return scoring(touches=first if not seen[1:] else ())
-
-    found = outcomes.due_outcomes(store, now_ms=START + 2 * DAY_MS, limit=9)
-    assert [row.horizon_days for row in found] == [1, 1]
-    for one in found:
-        keep(store, one, settle=settle)
-    assert seen[0] == ()
-    assert list(seen[1]) == first[:1]  # the other is after its exit
-    long = outcomes.due_outcomes(store, now_ms=START + 9 * DAY_MS, limit=1)[0]
-    assert long.horizon_days == 3
-    keep(store, long, settle=settle)
-    assert seen[2] == ()  # every horizon counts for itself
+    publish(store, LEVELS, "a", START + HOUR_MS)  # the same again: nothing new
+    publish(store, RANKINGS, "b", START + 2 * HOUR_MS)
+    assert outcomes.next_publication(store, LEVELS, after_ms=START) is None
+    publish(store, LEVELS, "c", START + 3 * HOUR_MS)
+    publish(store, LEVELS, "a", START + 4 * HOUR_MS)
+    following = [
+        outcomes.next_publication(store, LEVELS, after_ms=START + hours * HOUR_MS)
+        for hours in (-1, 0, 3, 4)
+    ]
+    assert following == [START, START + 3 * HOUR_MS, START + 4 * HOUR_MS, None]
 
 
 class Killed(BaseException):
@@ -238,13 +214,12 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize(
     "statement",
-    ["INSERT INTO outcomes", "INSERT INTO outcome_series", "INSERT INTO outcome_days",
-     "INSERT INTO level_touches"],
-)  # fmt: skip
+    ["INSERT INTO outcomes", "INSERT INTO outcome_series", "INSERT INTO outcome_days"],
+)
 def test_killed_at_any_step_nothing_is_kept(store: Store, statement: str) -> None:
     publish(store, RANKINGS, "a", START)
     (one, *_) = outcomes.due_outcomes(store, now_ms=START + 9 * DAY_MS, limit=9)
-    whole = scoring(Contribution(IC, 19_700, 50, 0.1), touches=[a_touch(1.0, START)])
+    whole = Contribution(IC, 19_700, 50, 0.1)
 
     def kill(_c: object, _cursor: object, sql: str, *_rest: object) -> None:
         if statement in sql:
@@ -252,12 +227,12 @@ def test_killed_at_any_step_nothing_is_kept(store: Store, statement: str) -> Non
 
     event.listen(store.engine, "after_cursor_execute", kill)
     with pytest.raises(Killed):
-        keep(store, one, settle=lambda _: whole)
+        keep(store, one, whole)
     event.remove(store.engine, "after_cursor_execute", kill)
     with store.reading() as connection:
-        for table in (outcomes_table, outcome_days, level_touches):
+        for table in (outcomes_table, outcome_days):
             assert connection.scalar(select(func.count()).select_from(table)) == 0
-    assert keep(store, one, settle=lambda _: whole) == whole
+    assert keep(store, one, whole)
     assert read(store, IC) == Days((19_700,), (1,), (50,), (0.1,))
 
 
@@ -272,7 +247,7 @@ def test_whoever_lost_the_lease_keeps_nothing(store: Store) -> None:
     with pytest.raises(StaleWriter):
         outcomes.keep_unscorable(store, one, exit_at_ms=0, scored_at_ms=0, lease=stale, reason="x")
     assert outcomes.outcome_tallies(store) == {}
-    assert keep(store, one, Contribution(IC, 19_700, 50, 0.1), lease=taken) is not None
+    assert keep(store, one, Contribution(IC, 19_700, 50, 0.1), lease=taken)
 
 
 def test_two_at_once_score_each_outcome_once(store: Store) -> None:
@@ -282,7 +257,7 @@ def test_two_at_once_score_each_outcome_once(store: Store) -> None:
     assert len(found) == 6
 
     def work(_: int) -> int:
-        return sum(keep(store, one, Contribution(IC, 19_700, 10, 0.5)) is not None for one in found)
+        return sum(keep(store, one, Contribution(IC, 19_700, 10, 0.5)) for one in found)
 
     with ThreadPoolExecutor(3) as pool:
         assert sum(pool.map(work, range(3))) == 6
@@ -296,19 +271,15 @@ def test_outcomes_expire_with_their_parts_and_the_days_with_them(store: Store) -
     for one in outcomes.due_outcomes(store, now_ms=late, limit=9):
         if one.horizon_days == 1:
             day = one.published_at_ms // DAY_MS
-            touch = a_touch(1.0 + day, one.published_at_ms + HOUR_MS)
-            whole = scoring(Contribution(IC, day, 1, 0.1), touches=[touch])
-            keep(store, one, settle=lambda _, whole=whole: whole)  # type: ignore[misc]  # a default
+            keep(store, one, Contribution(IC, day, 1, 0.1))
     outcomes.follow_markets(store, [stored_markets(store)[0].id], until_ms=START)
     deleted = delete_expired(store, now_ms=late, retain_generations_days=30)
     assert (deleted["outcomes"], deleted["outcome_days"], deleted["parts"]) == (1, 1, 1)
-    assert (deleted["level_touches"], deleted["followed_markets"]) == (0, 1)
+    assert deleted["followed_markets"] == 1
     with pytest.raises(NotFound):
         outcomes.read_outcome(store, old, horizon_days=1)
     assert outcomes.read_outcome(store, new, horizon_days=1).document is not None
     assert read(store, IC) == Days((19_750,), (1,), (1,), (0.1,))
-    again = delete_expired(store, now_ms=START + 80 * DAY_MS, retain_generations_days=999)
-    assert again["level_touches"] == 2  # both scored at START + 9 days
 
 
 def test_markets_are_followed_until_the_latest_moment_that_was_asked_for(store: Store) -> None:

@@ -16,17 +16,16 @@ from dantaro.analysis.outcome_measures import (
     ranking_contributions,
     standings,
 )
+from dantaro.analysis.outcomes import Followed, LevelResult
 from dantaro.market.outcomes import (
     Contribution,
     Ended,
-    LevelResult,
+    LevelOutcome,
     LevelState,
     MarketOutcome,
-    Series,
-    Touch,
 )
-from dantaro.market.results import MarketFeatures, Rating, RatingLabel, Score, Side, Strength
-from dantaro.market.timeframes import DAY_MS, HOUR_MS
+from dantaro.market.results import Level, MarketFeatures, Rating, RatingLabel, Score, Side, Strength
+from dantaro.market.timeframes import DAILY, DAY_MS, HOUR_MS, HOURLY, Timeframe
 
 PUBLISHED = 19_700 * DAY_MS + 5 * HOUR_MS
 
@@ -212,78 +211,130 @@ def test_the_best_twenty_net_of_what_was_exchanged() -> None:
     assert {row.series.measure for row in without} == {"rank_ic", "excess_return"}
 
 
-LEVEL = LevelResult(
+LEVEL = Level(
     exchange="okx",
     symbol="A/USDT",
     side=Side.SUPPORT,
     price=91.0,
     zone_low=90.0,
     zone_high=92.0,
+    touches=0,
+    first_seen_ms=0,
+    last_evidence_at_ms=0,
+    confirmed_at_ms=0,
+    expires_at_ms=PUBLISHED + 99 * DAY_MS,
     methods=("volume_node", "round_number"),
-    band="aggressive_support",
-    hold_probability=None,
-    timeframe="1h",
-    revision=1,
+    strength=0.5,
+)
+# Published at five o'clock: watched from six on.
+OUTCOME = LevelOutcome(
     state=LevelState.HELD,
-    touched_at_ms=PUBLISHED + DAY_MS,
-    resolved_at_ms=PUBLISHED + DAY_MS + HOUR_MS,
-    counted=False,
+    touched_at_ms=PUBLISHED + HOUR_MS,
+    resolved_at_ms=PUBLISHED + 30 * HOUR_MS,
+    placebo_state=LevelState.BROKE,
     placebo_low=88.0,
     placebo_high=90.0,
-    placebo_state=LevelState.BROKE,
-    placebo_touched_at_ms=PUBLISHED + 2 * DAY_MS,
-    placebo_resolved_at_ms=PUBLISHED + 2 * DAY_MS,
-    placebo_counted=False,
+    placebo_touched_at_ms=PUBLISHED + 2 * HOUR_MS,
+    placebo_resolved_at_ms=PUBLISHED + 3 * HOUR_MS,
 )
+NOTHING = LevelOutcome(LevelState.NOT_TOUCHED, placebo_state=LevelState.NOT_TOUCHED)
+
+
+def a_result(outcome: LevelOutcome = OUTCOME, **named: object) -> LevelResult:
+    return LevelResult(replace(LEVEL, **named), "aggressive_support", outcome)  # type: ignore[arg-type]  # a level's fields
+
+
+def counted(
+    results: list[LevelResult], *, hours: float = 24, timeframe: Timeframe = HOURLY
+) -> list[tuple[bool, bool]]:
+    """Which touches count, of levels and of placebos, when the next part comes `hours` later."""
+    markets = [
+        Followed("okx", f"{coin}/USDT", coin, listed=True, timeframe=timeframe, revision=1,
+                 candles=None)
+        for coin in "AB"
+    ]  # fmt: skip
+    until_ms = PUBLISHED + int(hours * HOUR_MS)
+    marked = count_touches(results, markets, from_ms=PUBLISHED, until_ms=until_ms)
+    assert [replace(row.outcome, counted=False, placebo_counted=False) for row in marked] == [
+        row.outcome for row in results
+    ]
+    return [(row.outcome.counted, row.outcome.placebo_counted) for row in marked]
 
 
 def test_a_touch_of_overlapping_zones_by_one_candle_counts_once() -> None:
-    levels = [
-        LEVEL,
-        replace(LEVEL, zone_low=91.9, zone_high=93.0),  # overlaps: the same touch
-        replace(LEVEL, zone_low=80.0, zone_high=82.0),  # another zone
-        replace(LEVEL, touched_at_ms=PUBLISHED),  # another touch
-        replace(LEVEL, side=Side.RESISTANCE),  # the other side
-        replace(LEVEL, symbol="B/USDT"),
-        replace(LEVEL, state=LevelState.UNRESOLVED, zone_low=1.0, zone_high=2.0),
+    late = replace(OUTCOME, touched_at_ms=PUBLISHED + 5 * HOUR_MS)
+    unresolved = replace(OUTCOME, state=LevelState.UNRESOLVED)
+    assert counted(
+        [
+            a_result(),
+            a_result(zone_low=91.9, zone_high=93.0),  # overlaps: the same touch
+            a_result(zone_low=80.0, zone_high=82.0),  # another zone
+            a_result(late),  # another touch
+            a_result(side=Side.RESISTANCE),  # the other side
+            a_result(symbol="B/USDT"),
+            a_result(unresolved, zone_low=1.0, zone_high=2.0),
+            a_result(NOTHING),
+        ]
+    ) == [
+        # The placebos of all supports of A are one line, touched by one candle.
+        (True, True),
+        (False, False),
+        (True, False),
+        (True, False),
+        (True, True),
+        (True, True),
+        (False, False),
+        (False, False),
     ]
-    marked, touches = count_touches(levels, ())
-    assert [row.counted for row in marked] == [True, False, True, True, True, True, False]
-    assert sum(not touch.placebo for touch in touches) == 5
-    # The placebos of all supports of A are one line, touched by one candle.
-    assert [row.placebo_counted for row in marked] == [
-        True, False, False, False, True, True, False,
-    ]  # fmt: skip
-    again, none = count_touches(levels, touches)
-    assert not any(row.counted or row.placebo_counted for row in again)
-    assert none == ()
 
 
-def test_a_touch_that_an_earlier_part_counted_is_not_counted_again() -> None:
-    known = Touch(
-        exchange="okx",
-        symbol="A/USDT",
-        side=Side.SUPPORT,
-        placebo=False,
-        touched_at_ms=PUBLISHED + DAY_MS,
-        zone_low=91.5,
-        zone_high=91.8,
-    )
-    marked, touches = count_touches([LEVEL], [known])
-    assert (marked[0].counted, marked[0].placebo_counted) == (False, True)
-    assert [touch.placebo for touch in touches] == [True]
+@pytest.mark.parametrize(
+    ("hours", "which"),
+    [
+        (0.5, (False, False)),  # replaced within the hour: nobody could have watched it
+        (1, (True, False)),  # the next one is watched from seven on; six o'clock is ours
+        (1.5, (True, False)),
+        (2, (True, True)),
+    ],
+)
+def test_a_touch_counts_for_the_part_that_was_served_when_it_came(
+    hours: float, which: tuple[bool, bool]
+) -> None:
+    assert counted([a_result()], hours=hours) == [which]
+
+
+def test_a_part_that_nothing_replaced_counts_for_a_day() -> None:
+    inside = replace(OUTCOME, touched_at_ms=PUBLISHED + 24 * HOUR_MS)
+    after = replace(OUTCOME, touched_at_ms=PUBLISHED + 25 * HOUR_MS)
+    assert counted([a_result(inside)], hours=999) == [(True, True)]
+    assert counted([a_result(after)], hours=999) == [(False, True)]
+
+
+def test_of_days_the_last_part_of_the_day_has_the_next_one() -> None:
+    touched = (PUBLISHED // DAY_MS + 1) * DAY_MS
+    outcome = replace(OUTCOME, touched_at_ms=touched, placebo_touched_at_ms=touched)
+    # Until 23:00 another part of the same day follows, whose first day is the same.
+    assert counted([a_result(outcome)], hours=18, timeframe=DAILY) == [(False, False)]
+    assert counted([a_result(outcome)], hours=19, timeframe=DAILY) == [(True, True)]
 
 
 def test_touches_add_to_the_days_on_which_they_happened() -> None:
-    marked, _ = count_touches(
-        [
-            replace(LEVEL, hold_probability=0.7),
-            replace(LEVEL, symbol="B/USDT", state=LevelState.BROKE, methods=("round_number",)),
-        ],
-        (),
+    next_day = replace(
+        OUTCOME,
+        placebo_touched_at_ms=PUBLISHED + 20 * HOUR_MS,
+        counted=True,
+        placebo_counted=True,
     )
-    quotes = {("okx", "A/USDT"): "USDT", ("okx", "B/USDT"): "USDT"}
-    rows = level_contributions(marked, quotes, horizon_days=7)
+    broke = replace(next_day, state=LevelState.BROKE)
+    rows = level_contributions(
+        [
+            a_result(next_day, hold_probability=0.7),
+            a_result(broke, symbol="B/USDT", methods=("round_number",)),
+            a_result(replace(next_day, counted=False, placebo_counted=False)),
+        ],
+        {("okx", "A/USDT"): "USDT", ("okx", "B/USDT"): "USDT"},
+        horizon_days=7,
+    )
     assert all(row.series.subject == "levels" and row.series.horizon_days == 7 for row in rows)
     assert {row.series.data for row in rows} == {"all", "okx:USDT"}
     found = {
@@ -291,19 +342,18 @@ def test_touches_add_to_the_days_on_which_they_happened() -> None:
         for row in rows
         if row.series.data == "all"
     }
+    assert found.pop(("brier", "all", "all", 19_700))[1] == pytest.approx(0.09)  # (0.7 - 1) ** 2
     assert found == {
-        ("held", "all", "all", 19_701): (2, 1.0),
-        ("held", "side", "support", 19_701): (2, 1.0),
-        ("held", "method", "volume_node:support", 19_701): (1, 1.0),
-        ("held", "method", "round_number:support", 19_701): (2, 1.0),
-        ("held", "band", "aggressive_support", 19_701): (2, 1.0),
-        ("placebo_held", "all", "all", 19_702): (2, 0.0),
-        ("placebo_held", "side", "support", 19_702): (2, 0.0),
-        ("placebo_held", "method", "volume_node:support", 19_702): (1, 0.0),
-        ("placebo_held", "method", "round_number:support", 19_702): (2, 0.0),
-        ("placebo_held", "band", "aggressive_support", 19_702): (2, 0.0),
-        ("brier", "all", "all", 19_701): (1, pytest.approx(0.09)),
-        ("came", "stated", "6", 19_701): (1, 1.0),
-        ("stated", "stated", "6", 19_701): (1, 0.7),
+        ("held", "all", "all", 19_700): (2, 1.0),
+        ("held", "side", "support", 19_700): (2, 1.0),
+        ("held", "method", "volume_node:support", 19_700): (1, 1.0),
+        ("held", "method", "round_number:support", 19_700): (2, 1.0),
+        ("held", "band", "aggressive_support", 19_700): (2, 1.0),
+        ("placebo_held", "all", "all", 19_701): (2, 0.0),
+        ("placebo_held", "side", "support", 19_701): (2, 0.0),
+        ("placebo_held", "method", "volume_node:support", 19_701): (1, 0.0),
+        ("placebo_held", "method", "round_number:support", 19_701): (2, 0.0),
+        ("placebo_held", "band", "aggressive_support", 19_701): (2, 0.0),
+        ("came", "stated", "6", 19_700): (1, 1.0),
+        ("stated", "stated", "6", 19_700): (1, 0.7),
     }
-    assert isinstance(rows[0].series, Series)

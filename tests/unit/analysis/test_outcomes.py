@@ -7,9 +7,15 @@ import pytest
 
 from analysis_worlds import candles, without
 from dantaro.analysis.anomalies import until
-from dantaro.analysis.outcomes import Followed, Window, level_results, market_outcomes
+from dantaro.analysis.outcomes import (
+    Followed,
+    LevelResult,
+    Window,
+    level_results,
+    market_outcomes,
+)
 from dantaro.analysis.panel import Series
-from dantaro.market.outcomes import Ended, LevelResult, LevelState, MarketOutcome
+from dantaro.market.outcomes import Ended, LevelOutcome, LevelState, MarketOutcome
 from dantaro.market.results import Bands, Level, Side
 from dantaro.market.timeframes import DAILY, DAY_MS, HOUR_MS, HOURLY, Timeframe
 
@@ -253,7 +259,7 @@ def fates(
 def test_levels_by_hand() -> None:
     # The ATR is 4. Price falls to 95 in the third hour, back to 99.5 in the fifth, to 80 in the eighth.
     market = followed("A", hourly([100.0, 100.0, 95.0, 97.0, 99.5, 99.0, 98.0, 80.0] + [85.0] * 16))
-    found = fates(
+    results = fates(
         [
             # Entered at 95.2 and left at 99.2 = 95.2 + 4 by the close of the fifth hour: it held.
             a_level(Side.SUPPORT, 94.0, 95.2),
@@ -269,6 +275,7 @@ def test_levels_by_hand() -> None:
         market,
         aggressive=91.0,
     )
+    found = [row.outcome for row in results]
     assert [row.state for row in found] == [
         LevelState.HELD,
         LevelState.BROKE,
@@ -287,21 +294,15 @@ def test_levels_by_hand() -> None:
         None,
         None,
     ]
-    assert [row.band for row in found] == [None, "aggressive_support", None, None, None]
+    assert [row.band for row in results] == [None, "aggressive_support", None, None, None]
     assert not any(row.counted or row.placebo_counted for row in found)
-    for row in found:
-        assert row.placebo_low is not None
-        assert row.placebo_high is not None
-        moved = abs(row.placebo_low - row.zone_low) / 4.0
-        assert 0.25 <= moved <= 0.75
-        assert row.placebo_high - row.placebo_low == pytest.approx(row.zone_high - row.zone_low)
 
 
 def test_what_happens_to_a_level_after_it_expired_is_no_longer_its_doing() -> None:
     market = followed("A", hourly([100.0, 100.0, 95.0, 97.0, 99.5] + [99.0] * 19))
     zone = (94.0, 95.2)
     before_touch, before_decision, after = (
-        fates([a_level(Side.SUPPORT, *zone, expires_ms=ENTRY + hours * HOUR_MS)], market)[0]
+        fates([a_level(Side.SUPPORT, *zone, expires_ms=ENTRY + hours * HOUR_MS)], market)[0].outcome
         for hours in (2, 4, 5)
     )
     assert before_touch.state is LevelState.NOT_TOUCHED
@@ -316,20 +317,20 @@ def test_a_level_is_not_broken_by_a_redenomination() -> None:
     opens[10] = 0.1
     series = candles(closes, timeframe=HOURLY, end_ms=ENTRY + DAY_MS, opens=opens)
     (found,) = fates([a_level(Side.SUPPORT, 90.0, 92.0)], followed("A", series))
-    assert found.state is LevelState.NOT_TOUCHED
+    assert found.outcome.state is LevelState.NOT_TOUCHED
 
 
 def test_levels_of_a_market_that_was_not_collected_say_so() -> None:
     (found,) = fates([a_level(Side.SUPPORT, 90.0, 92.0)], followed("A", None, timeframe=None))
-    assert found.state is found.placebo_state is LevelState.NOT_COLLECTED
-    assert found.placebo_low is None
+    assert found.outcome == LevelOutcome(LevelState.NOT_COLLECTED)
 
 
-def test_placebos_follow_the_seed() -> None:
-    market = followed("A", hourly([100.0] * 24))
+def test_placebos_are_of_the_levels_width_a_little_away_and_follow_the_seed() -> None:
+    market = followed("A", hourly([100.0, 100.0, 80.0] + [100.0] * 21))
     level = a_level(Side.SUPPORT, 90.0, 92.0)
-    lows = [
-        level_results(
+    zones = []
+    for seed in (1, 1, 2, 3, 4, 5):
+        (found,) = level_results(
             [level],
             [bands()],
             [market],
@@ -337,7 +338,13 @@ def test_placebos_follow_the_seed() -> None:
             horizon_days=1,
             opening_jump=3.0,
             seed=seed,
-        )[0].placebo_low
-        for seed in (1, 1, 2)
-    ]
-    assert lows[0] == lows[1] != lows[2]
+        )
+        low, high = found.outcome.placebo_low, found.outcome.placebo_high
+        assert found.outcome.placebo_state is LevelState.BROKE
+        assert low is not None
+        assert high is not None
+        assert 0.25 <= abs(low - 90.0) / 4.0 <= 0.75
+        assert high - low == pytest.approx(2.0)
+        zones.append(low)
+    assert zones[0] == zones[1]
+    assert len(set(zones)) == 5

@@ -15,7 +15,6 @@ depends_on = None
 
 _BIG = sa.BigInteger().with_variant(sa.INTEGER(), "sqlite")
 _REAL: TypeEngine[float] = sa.Double().with_variant(sa.REAL(), "sqlite")
-_FLAG = sa.Boolean().with_variant(sa.INTEGER(), "sqlite")
 
 
 def upgrade() -> None:
@@ -83,28 +82,6 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
-        "level_touches",
-        sa.Column("horizon_days", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("touched_at_ms", _BIG, autoincrement=False, nullable=False),
-        sa.Column("market_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("side", sa.Text(), nullable=False),
-        sa.Column("placebo", _FLAG, autoincrement=False, nullable=False),
-        sa.Column("zone_low", _REAL, autoincrement=False, nullable=False),
-        sa.Column("zone_high", _REAL, nullable=False),
-        sa.Column("recorded_at_ms", _BIG, nullable=False),
-        sa.PrimaryKeyConstraint(
-            "horizon_days",
-            "touched_at_ms",
-            "market_id",
-            "side",
-            "placebo",
-            "zone_low",
-            name=op.f("pk_level_touches"),
-        ),
-        sqlite_strict=True,
-        sqlite_with_rowid=False,
-    )
-    op.create_table(
         "followed_markets",
         sa.Column("market_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("until_ms", _BIG, nullable=False),
@@ -119,7 +96,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("followed_markets")
-    op.drop_table("level_touches")
     op.drop_table("outcome_days")
     op.drop_table("outcome_series")
     op.drop_index(op.f("ix_outcomes_kind_horizon_days_published_at_ms"), table_name="outcomes")
