@@ -72,28 +72,44 @@ def choose(candidates: Sequence[Candidate], days: BoolArray) -> Choice:
     Engines are compared by their daily rank IC, averaged over the horizons, on `days` (bool[C]) alone,
     those that are not held back. Not significantly worse: the 95 % interval of Newey and West of the
     paired difference to the best reaches zero. Of two that are equally simple the better one comes
-    first. Only engines whose models can be served are taken.
+    first. Only engines whose models can be served are compared; what others would add is said.
     """
     daily = {found.engine.name: _choice_series(found, days) for found in candidates}
     means = {name: float(np.nanmean(values)) for name, values in daily.items()}
-    best = max(means, key=lambda name: means[name])
+    servable = [found.engine for found in candidates if found.engine.servable]
+    if not servable:
+        raise NotMeasurable("no engine whose model can be served was tried: name one with --engine")
+    best = max((engine.name for engine in servable), key=lambda name: means[name])
     longest = max(candidates[0].ic)
-    for found in sorted(
-        candidates, key=lambda each: (each.engine.complexity, -means[each.engine.name])
-    ):
-        name = found.engine.name
-        if not found.engine.servable:
-            continue
+    beyond = _beyond(daily, means, best, longest)
+    for engine in sorted(servable, key=lambda each: (each.complexity, -means[each.name])):
+        name = engine.name
         if name == best:
-            return Choice(name, f"the best mean rank IC over the horizons, {means[name]:+.4f}")
+            why = f"the best mean rank IC over the horizons, {means[name]:+.4f}"
+            return Choice(name, why + beyond)
         difference = _to(daily[name], daily[best], longest)
         if difference.high is not None and difference.high >= 0:
             return Choice(
                 name,
                 f"the simplest engine that is not significantly worse than the best, {best}: mean rank "
-                f"IC {means[name]:+.4f} against {means[best]:+.4f}, difference {_words(difference)}",
+                f"IC {means[name]:+.4f} against {means[best]:+.4f}, difference {_words(difference)}"
+                + beyond,
             )
-    raise NotMeasurable("no engine whose model can be served was tried: name one with --engine")
+    raise AssertionError("the best engine is among the engines")
+
+
+def _beyond(
+    daily: Mapping[str, FloatArray], means: Mapping[str, float], best: str, longest: int
+) -> str:
+    """What an engine that cannot be served would have added, in words; "" if nothing."""
+    name = max(means, key=lambda each: means[each])
+    if name == best:
+        return ""
+    difference = _to(daily[name], daily[best], longest)
+    return (
+        f"; {name}, whose model cannot be served, reached {means[name]:+.4f}, "
+        f"difference to {best} {_words(difference)}"
+    )
 
 
 def engine_records(
