@@ -362,3 +362,49 @@ async def test_tickers_are_dated_by_the_clock_of_the_data_not_by_their_own_times
     assert {ticker.symbol for ticker in repeated} == set(SYMBOLS)
     assert {ticker.at_ms for ticker in repeated} == {NOW}
     assert latest_tickers(store, collected_since_ms=NOW + 2 * HOUR_MS) == ()
+
+
+async def test_a_market_that_left_the_universe_is_collected_until_its_outcomes_are_known(
+    store: Store,
+) -> None:
+    now_ms = NOW
+    venue = ScriptedVenue(now=lambda: now_ms)
+    venue.put_into(store, SYMBOLS)
+    venue.rows = {
+        (symbol, "1h"): rows_of(HOURLY, count=30 * 24, now_ms=NOW + 20 * DAY_MS)
+        for symbol in SYMBOLS
+    }
+    plan = _plan(days=2, size=2)
+    first = await _collect(venue, store, plan)
+    assert (first.counts["universe"], first.counts["followed"]) == (2, 0)
+
+    now_ms = NOW + DAY_MS
+    venue.put_into(store, ["BTC/KRW", "XRP/KRW", "ETH/KRW"])  # ETH is the smallest now
+    changed = await _collect(venue, store, plan, now_ms=now_ms)
+    assert (changed.counts["universe"], changed.counts["followed"]) == (2, 1)
+    assert (
+        _newest(store, "ETH/KRW") == _newest(store, "BTC/KRW") == HOURLY.last_closed(now_ms=now_ms)
+    )
+
+    # Eight days after it was last in the universe nobody asks for it any more.
+    now_ms = NOW + 8 * DAY_MS
+    before_ms = _newest(store, "ETH/KRW")
+    after = await _collect(venue, store, plan, now_ms=now_ms)
+    assert after.counts["followed"] == 0
+    assert _newest(store, "ETH/KRW") == before_ms
+    assert _newest(store, "BTC/KRW") == HOURLY.last_closed(now_ms=now_ms)
+
+
+async def test_a_market_that_is_no_longer_listed_is_not_asked_for(store: Store) -> None:
+    venue = ScriptedVenue()
+    venue.put_into(store, SYMBOLS)
+    await _collect(venue, store, _plan())
+    venue.put_into(store, SYMBOLS[:2])
+    venue.asked.clear()
+    outcome = await _collect(venue, store, _plan(), now_ms=NOW + HOUR_MS)
+    assert outcome.counts["followed"] == 0
+    assert {symbol for symbol, *_ in venue.asked} == set(SYMBOLS[:2])
+
+
+def _newest(store: Store, symbol: str) -> int:
+    return _stored(store, symbol)[-1].opened_at_ms

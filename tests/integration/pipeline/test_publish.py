@@ -8,10 +8,10 @@ from dantaro.cache.memory import MemoryCache
 from dantaro.errors import CacheUnavailable, StaleWriter
 from dantaro.market.documents import Document, decode, document
 from dantaro.market.markets import Origin
-from dantaro.market.results import Exclusion, ExclusionReason, PartKind, Price
+from dantaro.market.results import Exclusion, ExclusionReason, PartKind, Price, Record
 from dantaro.pipeline.analyse import Findings
 from dantaro.pipeline.outcome import Outcome
-from dantaro.pipeline.publish import publish_findings
+from dantaro.pipeline.publish import publish_findings, publish_track_record
 from dantaro.storage.engine import Store
 from dantaro.storage.facts import fix_origin, store_id
 from dantaro.storage.generations import current_manifest
@@ -136,3 +136,70 @@ def test_the_cache_holds_what_was_published_and_listeners_are_told(store: Store)
 def test_a_cache_that_fails_does_not_fail_the_publication(store: Store) -> None:
     outcome = _publish(store, _findings(), cache=BrokenCache())
     assert outcome.counts["generation"] == 1
+
+
+def _record(value: float) -> Document:
+    row = Record(
+        source="live",
+        subject="recommendations",
+        measure="rank_ic",
+        horizon_days=1,
+        data="all",
+        group="score",
+        name="total",
+        value=value,
+        low=None,
+        high=None,
+        t_stat=None,
+        n=20,
+        days=1,
+        from_ms=0,
+        until_ms=1,
+    )
+    return document(PartKind.TRACK_RECORD, [row])
+
+
+def _publish_record(store: Store, value: float, *, now_ms: int, as_of_ms: int) -> Outcome:
+    return publish_track_record(
+        store,
+        MemoryCache(),
+        _record(value),
+        data_as_of_ms=as_of_ms,
+        stale_after_ms=as_of_ms + 48 * HOUR,
+        parameters=Parameters(),
+        lease=None,
+        now_ms=lambda: now_ms,
+    )
+
+
+def test_the_track_record_changes_nothing_about_what_is_published_beside_it(store: Store) -> None:
+    _publish(store, replace(_findings(), provisional=True))
+    before = current_manifest(store)
+    assert before is not None
+    # Older than what is current, or far newer: the generation keeps its own age.
+    for value, as_of_ms in ((0.1, NOW - 5 * HOUR), (0.2, NOW + 9 * HOUR)):
+        outcome = _publish_record(store, value, now_ms=NOW + 60_000, as_of_ms=as_of_ms)
+        assert outcome.counts["changed"] == 1
+        after = current_manifest(store)
+        assert after is not None
+        assert (after.status, after.inputs) == ("provisional", {"upbit": NOW})
+        assert (after.data_as_of_ms, after.stale_after_ms) == (
+            before.data_as_of_ms,
+            before.stale_after_ms,
+        )
+        assert after.parts[PartKind.TRACK_RECORD].data_as_of_ms == as_of_ms
+        others = {k: ref for k, ref in after.parts.items() if k is not PartKind.TRACK_RECORD}
+        assert others == before.parts
+    again = _publish_record(store, 0.2, now_ms=NOW + 120_000, as_of_ms=NOW + 9 * HOUR)
+    assert (again.counts["changed"], again.counts["generation"]) == (0, 3)
+
+
+def test_a_track_record_may_be_the_first_thing_that_is_published(store: Store) -> None:
+    _publish_record(store, 0.1, now_ms=NOW, as_of_ms=NOW - HOUR)
+    manifest = current_manifest(store)
+    assert manifest is not None
+    assert (manifest.status, manifest.inputs, manifest.data_as_of_ms) == (
+        "complete",
+        {},
+        NOW - HOUR,
+    )
