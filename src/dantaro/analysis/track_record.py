@@ -201,7 +201,7 @@ def _stated_records(measured: Measured, axis: _Axis) -> Iterator[Record]:
     skill = _skill(number, held, loss, lags)
     why = {} if skill.value is not None else {"value": "every touch ended alike"}
     yield _record(measured, "brier_skill", which, skill, span, missing=why)
-    error = Estimate(distance / number.sum(), None, None, None, skill.n, skill.days)
+    error = Estimate(distance / float(number.sum()), None, None, None, skill.n, skill.days)
     yield _record(
         measured,
         "calibration_error",

@@ -19,8 +19,9 @@ from dantaro.analysis.track_record import (
     nothing_measured,
     too_few_days,
 )
+from dantaro.market.documents import document, encode
 from dantaro.market.outcomes import Days
-from dantaro.market.results import Record
+from dantaro.market.results import PartKind, Record
 from dantaro.market.timeframes import DAY_MS
 
 FIRST = 19_700
@@ -42,6 +43,7 @@ def days_of(values: np.ndarray, *, parts: int = 4, markets: int = 50) -> Days:
 
 
 def by_name(records: tuple[Record, ...]) -> dict[tuple[str, str, str], Record]:
+    encode(document(PartKind.TRACK_RECORD, records))  # whatever is measured can be published
     found = {(row.measure, row.group, row.name): row for row in records}
     assert len(found) == len(records)
     return found
