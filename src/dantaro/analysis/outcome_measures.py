@@ -66,6 +66,11 @@ TOPS = (10, 20, 50)
 NET_TOP = 20
 """The list whose excess is also told net of costs."""
 
+STATED_HORIZON_DAYS = 7
+"""What a hold probability speaks of: touches that are decided within a week. Those that are decided
+within a day are mostly holds, for a level breaks more slowly.
+"""
+
 CALIBRATION_BINS = 10
 """Ranges of a stated probability, as `proportions.calibration` makes them: up to 0.1, up to 0.2, .."""
 
@@ -267,7 +272,7 @@ def level_contributions(
     """What the counted touches of one part add to the days on which they happened.
 
     Series by class: `held` and `placebo_held` (`total` of `n` held); of levels with a stated
-    probability also `brier` (sum of squared distances) and, by range of the probability, `stated` (sum
+    probability, after `STATED_HORIZON_DAYS`, also `brier` (sum of squared distances) and, by range of the probability, `stated` (sum
     of the probabilities) and `came` (how many held). `quotes` maps each market to its quote currency.
     """
     sums: Counter[tuple[Series, int]] = Counter()
@@ -297,7 +302,8 @@ def level_contributions(
                 series = Series(LEVELS, horizon_days, name, measure, "", "")
                 for group, member in _classes(row):
                     add((replace(series, group=group, name=member), at_ms // DAY_MS), held)
-                if measure == "held" and level.hold_probability is not None:
+                stated = measure == "held" and horizon_days == STATED_HORIZON_DAYS
+                if stated and level.hold_probability is not None:
                     for key, value in _stated(series, level.hold_probability, held):
                         add((key, at_ms // DAY_MS), value)
     return tuple(

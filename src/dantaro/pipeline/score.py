@@ -23,6 +23,7 @@ from dantaro.analysis.outcomes import Key, candles_used, level_results, market_o
 from dantaro.analysis.parameters import Parameters
 from dantaro.analysis.track_record import Measured, live_records, nothing_measured
 from dantaro.cache import Cache
+from dantaro.errors import DocumentInvalid
 from dantaro.market.documents import Document, decode, document
 from dantaro.market.outcomes import HORIZONS_DAYS, OutcomeDocument, pack_outcome
 from dantaro.market.results import (
@@ -129,9 +130,13 @@ class Scorer:
 
     def _score(self, due: DueOutcome, candles: Candles) -> bool:
         """Score one outcome; False when it has to wait for candles."""
-        if due.kind is PartKind.RECOMMENDATIONS:
-            return self._score_recommendations(due, candles)
-        return self._score_levels(due, candles)
+        try:
+            if due.kind is PartKind.RECOMMENDATIONS:
+                return self._score_recommendations(due, candles)
+            return self._score_levels(due, candles)
+        except DocumentInvalid as error:
+            # It will never be readable, and must not hold up the others.
+            return self._give_up(due, Waiting(str(error), given_up=True), candles)
 
     def _score_recommendations(self, due: DueOutcome, candles: Candles) -> bool:
         ratings = self._ratings(due)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
+from sqlalchemy import update
 
 from analysis_worlds import days_of, without
 from dantaro.analysis.panel import Series
@@ -28,6 +29,7 @@ from dantaro.storage.candles import coverage, store_page
 from dantaro.storage.catalogue import save_markets, stored_markets
 from dantaro.storage.engine import Store
 from dantaro.storage.facts import fix_origin
+from dantaro.storage.tables import parts
 
 START = 19_700 * DAY_MS  # the first day on which something is published
 HISTORY_DAYS = 35
@@ -564,3 +566,16 @@ def test_a_candle_that_comes_after_the_scoring_changes_nothing(world: World) -> 
     seen = next(row.revision for row in kept.markets if row.symbol == "C00/USDT")
     assert seen is not None
     assert coverage(world.store, timeframe=HOURLY)[market_id, "1h"].revision > seen
+
+
+def test_a_part_that_cannot_be_read_is_unscorable_and_holds_nothing_up(world: World) -> None:
+    _publish_for(world, 1)
+    (_, torn, _), *_ = _published(world.store, PartKind.RECOMMENDATIONS)
+    with world.store.writing() as connection:
+        connection.execute(update(parts).where(parts.c.id == torn).values(body=b"torn"))
+    world.go_to(START + 3 * DAY_MS)
+    counts = world.score()
+    assert (counts["outcomes_scored"], counts["outcomes_unscorable"]) == (3, 1)
+    reason = outcomes.read_outcome(world.store, torn, horizon_days=1).reason
+    assert reason is not None
+    assert reason.startswith("recommendations document cannot be read")

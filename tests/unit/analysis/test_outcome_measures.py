@@ -357,3 +357,10 @@ def test_touches_add_to_the_days_on_which_they_happened() -> None:
         ("came", "stated", "6", 19_700): (1, 1.0),
         ("stated", "stated", "6", 19_700): (1, 0.7),
     }
+
+
+@pytest.mark.parametrize("days", [1, 3])
+def test_a_probability_is_held_against_the_week_that_it_speaks_of(days: int) -> None:
+    result = a_result(replace(OUTCOME, counted=True), hold_probability=0.7)
+    rows = level_contributions([result], {("okx", "A/USDT"): "USDT"}, horizon_days=days)
+    assert {row.series.measure for row in rows} == {"held"}
