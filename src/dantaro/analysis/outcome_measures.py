@@ -271,9 +271,10 @@ def level_contributions(
 ) -> tuple[Contribution, ...]:
     """What the counted touches of one part add to the days on which they happened.
 
-    Series by class: `held` and `placebo_held` (`total` of `n` held); of levels with a stated
-    probability, after `STATED_HORIZON_DAYS`, also `brier` (sum of squared distances) and, by range of the probability, `stated` (sum
-    of the probabilities) and `came` (how many held). `quotes` maps each market to its quote currency.
+    Series by class: `held` and `placebo_held` (`total` of `n` held). Of levels with a stated probability,
+    after `STATED_HORIZON_DAYS`, also `brier` (sum of squared distances) and, by range of the
+    probability, `stated` (sum of the probabilities) and `came` (how many held). `quotes` maps each market
+    to its quote currency.
     """
     sums: Counter[tuple[Series, int]] = Counter()
     totals: dict[tuple[Series, int], float] = {}
