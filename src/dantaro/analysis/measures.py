@@ -12,6 +12,7 @@ mean of their ranks, and a top list that cannot take all of them takes the same 
 result depends on the order of the markets, and each day's depends on that day alone.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,28 +75,54 @@ def random_rankings(
 ) -> RandomRankings:
     """Rank correlation and top-`count` excess of rankings drawn anew, at random, for every day.
 
-    `outcomes` float64[M, C], NaN for a market that is not in the day's universe. The outcomes of a day
-    are ranked once, and all its draws are one product of a [draws, n] matrix of random ranks with them.
-    Days are drawn in their order, so later days change nothing about earlier ones.
+    `outcomes` float64[M, C], NaN for a market that is not in the day's universe. Days are drawn in their
+    order, so later days change nothing about earlier ones.
     """
-    _finite_or_nan("outcomes", outcomes)
+    return random_rankings_over({0: outcomes}, count=count, seed=seed, draws=draws, least=least)[0]
+
+
+def random_rankings_over(
+    outcomes: Mapping[int, FloatArray],
+    *,
+    count: int,
+    seed: int,
+    draws: int = 1000,
+    least: int = LEAST_MARKETS,
+) -> Mapping[int, RandomRankings]:
+    """The same for several outcomes of the same days (float64[M, C] by horizon), from one set of draws.
+
+    A draw is an order of the day's n markets. Which market stands where in it is as random for one
+    outcome as for another, so that a day with n outcomes at every horizon is drawn once.
+    """
     if draws < 1 or count < 1:
         raise NotMeasurable(f"{draws} draws of a top {count}: give at least one of each")
+    for values in outcomes.values():
+        _finite_or_nan("outcomes", values)
     generator = np.random.Generator(np.random.PCG64(seed))
-    correlation = np.full((draws, outcomes.shape[1]), np.nan)
-    excess = np.full((draws, outcomes.shape[1]), np.nan)
-    for day in range(outcomes.shape[1]):
-        known = np.sort(outcomes[np.isfinite(outcomes[:, day]), day])
-        if len(known) < max(least, 2):
-            continue
-        ranks = generator.permuted(
-            np.broadcast_to(np.arange(len(known), dtype=np.float64), (draws, len(known))), axis=1
-        )
-        correlation[:, day] = _correlation_with(ranks, known)
-        if len(known) > count:
-            chosen = np.nonzero(ranks < count)[1].reshape(draws, count)
-            excess[:, day] = known[chosen].mean(axis=1) - known.mean()
-    return RandomRankings(correlation, excess)
+    days = next(iter(outcomes.values())).shape[1] if outcomes else 0
+    found = {
+        horizon: RandomRankings(np.full((draws, days), np.nan), np.full((draws, days), np.nan))
+        for horizon in outcomes
+    }
+    for day in range(days):
+        drawn: dict[int, FloatArray] = {}
+        for horizon, values in outcomes.items():
+            known = np.sort(values[np.isfinite(values[:, day]), day])
+            number = len(known)
+            if number < max(least, 2):
+                continue
+            if number not in drawn:
+                markets = np.arange(number, dtype=np.float64)
+                drawn[number] = generator.permuted(
+                    np.broadcast_to(markets, (draws, number)), axis=1
+                )
+            best_first = drawn[number]
+            found[horizon].rank_correlation[:, day] = _correlation_with(best_first, known)
+            if number > count:
+                chosen = best_first[:, :count].astype(np.intp)
+                excess = known[chosen].mean(axis=1) - known.mean()
+                found[horizon].top_excess[:, day] = excess
+    return found
 
 
 def p_value(value: float, draws: FloatArray) -> float:
@@ -186,14 +213,23 @@ def top_weights(scores: FloatArray, *, count: int) -> FloatArray:
 
     A day with no more than `count` scores has no top list: its column is NaN.
     """
-    if count < 1:
-        raise NotMeasurable(f"a top list of {count}: give at least one")
+    return top_weights_of(scores, counts=(count,))[count]
+
+
+def top_weights_of(scores: FloatArray, *, counts: Sequence[int]) -> Mapping[int, FloatArray]:
+    """`top_weights` of several lengths, by length."""
+    if not counts or min(counts) < 1:
+        shortest = min(counts, default=0)
+        raise NotMeasurable(f"a top list of {shortest}: give at least one")
     present = ~np.isnan(scores)
     better, tied, number = _places(scores, present)
-    weights = np.clip((count - better) / tied, 0.0, 1.0) / count
-    weights[~present] = 0.0
-    weights[:, number <= count] = np.nan
-    return weights
+    found = {}
+    for count in counts:
+        weights = np.clip((count - better) / tied, 0.0, 1.0) / count
+        weights[~present] = 0.0
+        weights[:, number <= count] = np.nan
+        found[count] = weights
+    return found
 
 
 def universe_weights(scores: FloatArray) -> FloatArray:
@@ -204,21 +240,29 @@ def universe_weights(scores: FloatArray) -> FloatArray:
 
 
 def top_excess(
-    scores: FloatArray, outcomes: FloatArray, *, count: int, least: int = LEAST_MARKETS
+    scores: FloatArray,
+    outcomes: FloatArray,
+    *,
+    count: int,
+    least: int = LEAST_MARKETS,
+    weights: FloatArray | None = None,
 ) -> FloatArray:
     """Mean outcome of the `count` best scores minus the universe mean, by day: float64[C].
 
     NaN on days with fewer than `least` markets that have both, with no more than `count` scores, or
-    when no market of the list has an outcome.
+    when no market of the list has an outcome. `weights` are the list's `top_weights`, where they are
+    known already.
     """
+    if weights is None:
+        weights = top_weights(scores, count=count)
     present = _pairs(scores, outcomes)
     known = np.where(present, outcomes, 0.0)
-    weights = np.where(present, top_weights(scores, count=count), 0.0)
+    weights = np.where(present, weights, 0.0)
     listed = (~np.isnan(scores)).sum(axis=0) > count
-    held = weights.sum(axis=0)
+    held = _by_day(weights)
     enough = (present.sum(axis=0) >= least) & listed & (held > 0)
     result = np.full(scores.shape[1], np.nan)
-    np.divide((weights * known).sum(axis=0), held, out=result, where=enough)
+    np.divide(_by_day(weights * known), held, out=result, where=enough)
     return result - _mean_of(known, present)
 
 
@@ -227,11 +271,15 @@ def turnover(scores: FloatArray, *, count: int, every: int = 1) -> FloatArray:
 
     NaN on the first `every` days and where either list is missing.
     """
+    return replaced(top_weights(scores, count=count), every=every)
+
+
+def replaced(weights: FloatArray, *, every: int = 1) -> FloatArray:
+    """`turnover` of lists by their `top_weights`, float64[M, C]."""
     if every < 1:
         raise NotMeasurable(f"a list renewed every {every} days: give at least one")
-    weights = top_weights(scores, count=count)
-    result = np.full(scores.shape[1], np.nan)
-    kept = np.minimum(weights[:, every:], weights[:, :-every]).sum(axis=0)
+    result = np.full(weights.shape[1], np.nan)
+    kept = _by_day(np.minimum(weights[:, every:], weights[:, :-every]))
     result[every:] = np.clip(1 - kept, 0.0, 1.0)
     return result
 
@@ -259,10 +307,16 @@ def _finite_or_nan(what: str, values: FloatArray) -> None:
         raise NotMeasurable(f"{what} are infinite at {places}: mark what is missing with NaN")
 
 
+def _by_day(values: FloatArray) -> FloatArray:
+    """Sums over the markets, float64[C]; along memory, so that a day is rounded alike however many."""
+    sums: FloatArray = np.ascontiguousarray(values.T).sum(axis=1)
+    return sums
+
+
 def _mean_of(known: FloatArray, chosen: BoolArray) -> FloatArray:
     number = chosen.sum(axis=0)
     result = np.full(known.shape[1], np.nan)
-    np.divide(np.where(chosen, known, 0.0).sum(axis=0), number, out=result, where=number > 0)
+    np.divide(_by_day(np.where(chosen, known, 0.0)), number, out=result, where=number > 0)
     return result
 
 
@@ -297,14 +351,17 @@ def _centred_ranks(values: FloatArray, present: BoolArray) -> FloatArray:
     return np.where(present, first + last - (present.sum(axis=0) - 1), 0).astype(np.float64)
 
 
-def _correlation_with(ranks: FloatArray, known: FloatArray) -> FloatArray:
-    """Of each row of `ranks` [draws, n], permutations of 0..n - 1, with the ordered outcomes [n]."""
+def _correlation_with(best_first: FloatArray, known: FloatArray) -> FloatArray:
+    """Of each row of `best_first` [draws, n], orders of the places in the ascending outcomes [n]."""
     number = len(known)
-    outcome = _centred_ranks(known[:, None], np.ones((number, 1), np.bool_))[:, 0]
-    spread = np.sqrt((outcome * outcome).sum() * (number * (number**2 - 1) / 3))
+    every = np.ones((number, 1), np.bool_)
+    outcome = _centred_ranks(known[:, None], every)[:, 0]
+    centred = (number - 1) - 2 * np.arange(
+        number, dtype=np.float64
+    )  # twice the rank, less its mean
+    spread = np.sqrt((outcome * outcome).sum() * (centred * centred).sum())
     if spread == 0:
-        return np.full(len(ranks), np.nan)
-    result: FloatArray = (
-        2 * (ranks @ outcome) / spread
-    )  # the ranks' mean falls out: sum(outcome) = 0
-    return result
+        return np.full(len(best_first), np.nan)
+    if (np.diff(known) > 0).all():  # the place says the rank; its mean falls out: sum(centred) = 0
+        return np.asarray(2 * (best_first @ centred) / spread)
+    return np.asarray(outcome[best_first.astype(np.intp)] @ centred / spread)

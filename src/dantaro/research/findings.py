@@ -126,7 +126,7 @@ def recording_findings(
         until_ms=int(measured[-1]) if measured.size else 0,
         days=int(measured.size),
         universe=universe_findings(recording, decisions, parameters),
-        contenders=tuple(found.contenders()),
+        contenders=tuple(sorted(found.contenders(), key=lambda each: each.horizon_days)),
         differences=tuple(found.differences()),
         portfolios=tuple(found.portfolios()),
         series=tuple(found.series()),
@@ -164,10 +164,13 @@ class _Rankings:
 
     def contenders(self) -> Iterator[Contender]:
         counts = sorted({10, 20, 50, self._measuring.top})
-        for horizon in self._horizons:
-            for ranking in (self._total, *self._others):
+        for ranking in (self._total, *self._others):
+            tops: Mapping[int, FloatArray] = {}
+            for horizon in self._horizons:
+                if not tops or ranking.by_horizon:
+                    tops = measures.top_weights_of(ranking.at(horizon), counts=counts)
                 ic = self._ic[ranking.name, horizon]
-                yield contender(ranking, self._outcomes, horizon, counts=counts, ic=ic)
+                yield contender(ranking, self._outcomes, horizon, tops=tops, ic=ic)
 
     def differences(self) -> Iterator[PairedDifference]:
         for horizon in self._horizons:
@@ -203,16 +206,20 @@ class _Rankings:
             )
 
     def random(self) -> Iterator[RandomRankings]:
+        measuring, returns = self._measuring, self._outcomes.returns
+        draws = measures.random_rankings_over(
+            {
+                h: np.where(np.isfinite(self._total.at(h)), returns[h], np.nan)
+                for h in self._horizons
+            },
+            count=measuring.top,
+            seed=measuring.seed,
+            draws=measuring.draws,
+        )
         for horizon in self._horizons:
-            scores, returns = self._total.at(horizon), self._outcomes.returns[horizon]
-            draws = measures.random_rankings(
-                np.where(np.isfinite(scores), returns, np.nan),
-                count=self._measuring.top,
-                seed=self._measuring.seed,
-                draws=self._measuring.draws,
-            )
-            excess = measures.top_excess(scores, returns, count=self._measuring.top)
-            yield from against_chance(self._ic["total", horizon], excess, draws, horizon=horizon)
+            scores, ic = self._total.at(horizon), self._ic["total", horizon]
+            excess = measures.top_excess(scores, returns[horizon], count=measuring.top)
+            yield from against_chance(ic, excess, draws[horizon], horizon=horizon)
 
     def strengths(self) -> Iterator[StrengthReturn]:
         for horizon in self._horizons:

@@ -1,6 +1,6 @@
 """How one ranking did: rank IC, hit rate, fifths, top lists and portfolios, each with its uncertainty."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,9 +84,14 @@ def mean_of(daily: FloatArray, lags: int, *, n: int | None = None) -> Measured:
 
 
 def contender(
-    ranking: Ranking, outcomes: Outcomes, horizon: int, *, counts: Sequence[int], ic: FloatArray
+    ranking: Ranking,
+    outcomes: Outcomes,
+    horizon: int,
+    *,
+    tops: Mapping[int, FloatArray],
+    ic: FloatArray,
 ) -> Contender:
-    """The ranking's record at one horizon; `ic` is its `daily_ic`."""
+    """The ranking's record at one horizon; `tops` are its `top_weights_of`, `ic` its `daily_ic`."""
     scores, returns = ranking.at(horizon), outcomes.returns[horizon]
     lags = outcomes.lags(horizon)
     pairs = int((np.isfinite(scores) & np.isfinite(returns))[:, np.isfinite(ic)].sum())
@@ -102,29 +107,39 @@ def contender(
         rank_ic=mean_of(ic, lags, n=pairs),
         icir=icir(ic),
         hit_rate=measured(hit_rate(ic, lags=lags)),
-        tops=tuple(top_list(ranking, outcomes, horizon, count) for count in counts),
+        tops=tuple(top_list(scores, outcomes, horizon, *each) for each in tops.items()),
         quintiles=quintiles,
         spread=mean_of(fifths[0] - fifths[-1], lags),
         monotone=bool(np.all(np.diff(known) <= 0)) if len(known) == GROUPS else None,
     )
 
 
-def top_list(ranking: Ranking, outcomes: Outcomes, horizon: int, count: int) -> TopList:
+def top_list(
+    scores: FloatArray, outcomes: Outcomes, horizon: int, count: int, weights: FloatArray
+) -> TopList:
     """The first `count` markets, renewed once a horizon; costs on the share that is replaced."""
-    gross, net, replaced = daily_top(ranking.at(horizon), outcomes, horizon, count)
+    gross, net, replaced = daily_top(scores, outcomes, horizon, count, weights)
     lags = outcomes.lags(horizon)
     return TopList(count, mean_of(gross, lags), mean_of(net, lags), mean_of(replaced, lags))
 
 
 def daily_top(
-    scores: FloatArray, outcomes: Outcomes, horizon: int, count: int
+    scores: FloatArray,
+    outcomes: Outcomes,
+    horizon: int,
+    count: int,
+    weights: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Excess over the universe mean before and after costs, and turnover, float64[C] each.
 
-    What leaves the list is sold and what enters is bought: two trades of the replaced share.
+    What leaves the list is sold and what enters is bought: two trades of the replaced share. `weights`
+    are the list's `top_weights`, where they are known already.
     """
-    gross = measures.top_excess(scores, outcomes.returns[horizon], count=count)
-    replaced = measures.turnover(scores, count=count, every=horizon)
+    if weights is None:
+        weights = measures.top_weights(scores, count=count)
+    returns = outcomes.returns[horizon]
+    gross = measures.top_excess(scores, returns, count=count, weights=weights)
+    replaced = measures.replaced(weights, every=horizon)
     return gross, gross - 2.0 * outcomes.cost_per_side * replaced, replaced
 
 

@@ -17,10 +17,13 @@ from dantaro.analysis.measures import (
     p_value,
     quantile_means,
     random_rankings,
+    random_rankings_over,
     rank_correlations,
+    replaced,
     strength_classes,
     top_excess,
     top_weights,
+    top_weights_of,
     turnover,
     universe_weights,
 )
@@ -130,6 +133,15 @@ def test_the_order_of_the_markets_changes_nothing(
         np.testing.assert_allclose(first, second, atol=1e-12)
     np.testing.assert_array_equal(top_weights(scores, count=2)[order], top_weights(moved, count=2))
     np.testing.assert_array_equal(groups_of(scores, groups=3)[order], groups_of(moved, groups=3))
+
+
+def test_a_day_alone_is_rounded_as_it_is_among_others() -> None:
+    scores, outcomes = noise(57, 5, seed=6), noise(57, 5, seed=7)
+    alone, its_outcomes = scores[:, :1], outcomes[:, :1]
+    assert top_excess(scores, outcomes, count=20)[0] == top_excess(alone, its_outcomes, count=20)[0]
+    assert np.array_equal(
+        quantile_means(scores, outcomes)[:, 0], quantile_means(alone, its_outcomes)[:, 0]
+    )
 
 
 @given(panels(), st.data())
@@ -327,13 +339,36 @@ def test_random_rankings_are_measured_as_any_other_ranking() -> None:
     orders = np.random.Generator(np.random.PCG64(3)).permuted(
         np.broadcast_to(np.arange(9.0), (50, 9)), axis=1
     )
+    scores = -np.argsort(orders, axis=1).T.astype(np.float64)  # orders[d, k] stands at place k
     every_draw = np.repeat(outcomes, 50, axis=1)
     np.testing.assert_allclose(
-        drawn.rank_correlation[:, 0], rank_correlations(orders.T, every_draw, least=3), atol=1e-15
+        drawn.rank_correlation[:, 0], rank_correlations(scores, every_draw, least=3), atol=1e-15
     )
     np.testing.assert_allclose(
-        drawn.top_excess[:, 0], top_excess(-orders.T, every_draw, count=2, least=3), atol=1e-15
+        drawn.top_excess[:, 0], top_excess(scores, every_draw, count=2, least=3), atol=1e-15
     )
+
+
+def test_several_outcomes_share_the_draws_of_a_day_and_nothing_else() -> None:
+    near, far = noise(25, 6, seed=4), noise(25, 6, seed=5)
+    far[3, 4:] = NAN  # fewer markets on the last days
+    both = random_rankings_over({1: near, 7: far}, count=5, seed=3, draws=30)
+    alone = random_rankings(near, count=5, seed=3, draws=30)
+    assert np.array_equal(both[1].rank_correlation[:, :5], alone.rank_correlation[:, :5])
+    assert np.array_equal(both[1].top_excess[:, :5], alone.top_excess[:, :5])
+    shared = random_rankings_over({1: near, 7: near}, count=5, seed=3, draws=30)
+    assert np.array_equal(shared[1].rank_correlation, shared[7].rank_correlation)
+    assert np.isfinite(both[7].top_excess).all()
+
+
+def test_the_lists_of_several_lengths_are_those_of_each() -> None:
+    scores = noise(25, 6, seed=4).round(1)
+    found = top_weights_of(scores, counts=(3, 10))
+    for count, weights in found.items():
+        assert np.array_equal(weights, top_weights(scores, count=count))
+        assert np.array_equal(
+            replaced(weights, every=2), turnover(scores, count=count, every=2), equal_nan=True
+        )
 
 
 def test_random_rankings_scatter_about_zero_as_permutations_do() -> None:

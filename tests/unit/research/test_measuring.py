@@ -45,7 +45,9 @@ def _ranking(scores: FloatArray, name: str = "total", kind: str = "score") -> Ra
 def test_a_perfect_ranking_by_hand(perfect: FloatArray, outcomes: Outcomes) -> None:
     ranking = _ranking(perfect)
     ic = daily_ic(ranking, outcomes, 1)
-    found = contender(ranking, outcomes, 1, counts=(10,), ic=ic)
+    found = contender(
+        ranking, outcomes, 1, tops=measures.top_weights_of(ranking.scores, counts=(10,)), ic=ic
+    )
     assert found.rank_ic.value == pytest.approx(1.0)
     assert found.rank_ic.n == _MARKETS * _DAYS
     assert found.hit_rate.value == 1.0
@@ -62,7 +64,13 @@ def test_a_perfect_ranking_by_hand(perfect: FloatArray, outcomes: Outcomes) -> N
 
 def test_a_turned_ranking_is_not_monotone(perfect: FloatArray, outcomes: Outcomes) -> None:
     ranking = _ranking(-perfect)
-    found = contender(ranking, outcomes, 1, counts=(10,), ic=daily_ic(ranking, outcomes, 1))
+    found = contender(
+        ranking,
+        outcomes,
+        1,
+        tops=measures.top_weights_of(ranking.scores, counts=(10,)),
+        ic=daily_ic(ranking, outcomes, 1),
+    )
     assert found.rank_ic.value == pytest.approx(-1.0)
     assert found.monotone is False
 
