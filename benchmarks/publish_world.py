@@ -8,6 +8,7 @@ import sys
 from benchmarks import world
 from dantaro import __version__
 from dantaro.analysis import engine
+from dantaro.app.models import load_levels, load_ranking
 from dantaro.clock import real_now_ms
 from dantaro.market.clocks import ClockReading
 from dantaro.market.documents import document, encode
@@ -28,12 +29,13 @@ def main(url: str, markets: int) -> str:
     catalogue.save_markets(store, "binance", inputs.markets, at_ms=world.NOW_MS)
     tickers = tuple(inputs.tickers.values())
     catalogue.save_tickers(store, tickers, collected_at_ms=world.NOW_MS)
-    parameters = engine.Parameters(universe_size=markets)
+    ranking, level_model = load_ranking(None), load_levels(None)
+    parameters = engine.Parameters(universe_size=markets, ranking=ranking, level_model=level_model)
     prepared = engine.prepare(inputs, parameters, now_ms=world.NOW_MS)
     found = engine.recommend(inputs, parameters, now_ms=world.NOW_MS, prepared=prepared)
     levels = engine.find_levels(inputs, parameters, now_ms=world.NOW_MS, prepared=prepared)
     status = engine.read_market(inputs, parameters, now_ms=world.NOW_MS, prepared=prepared)
-    record = document(PartKind.TRACK_RECORD, world.records())
+    record = document(PartKind.TRACK_RECORD, (*ranking.records, *level_model.records))
     documents = (
         found.recommendations,
         found.ratings,

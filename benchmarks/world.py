@@ -5,7 +5,6 @@ import numpy as np
 from dantaro.analysis.engine import Inputs
 from dantaro.analysis.panel import Series
 from dantaro.market.markets import Market, Ticker
-from dantaro.market.results import Record, Strength
 from dantaro.market.timeframes import DAILY, HOURLY, Timeframe
 
 NOW_MS = 1_760_000_400_000
@@ -42,38 +41,3 @@ def _walk(rng: np.random.Generator, timeframe: Timeframe, count: int, price: flo
     low = np.minimum(before, close) * (1 - scale * np.abs(rng.normal(0, 0.5, count)) / 2)
     volume = rng.lognormal(0, 1, count) * 2e6 / price
     return Series(opened, before, high, low, close, volume)
-
-
-def records() -> list[Record]:
-    """As many measured figures as an evaluation leaves for the items of a ranking; all invented."""
-    groups = {
-        "score": ("rank_ic", ["total", "technical", "volume", "volatility", "risk"]),
-        "baseline": ("rank_ic", [f"baseline_{number}" for number in range(10)]),
-        "tier": ("rank_ic", ["high", "middle", "low"]),
-        "strength": ("excess_return", [strength.value for strength in Strength]),
-        "top": ("net_excess_return", ["10", "20", "50"]),
-    }
-    return [
-        Record(
-            source=source,
-            subject="recommendations",
-            measure=measure,
-            horizon_days=horizon,
-            data=data,
-            group=group,
-            name=name,
-            value=0.0123456789 * horizon,
-            low=0.0023456789 * horizon,
-            high=0.0223456789 * horizon,
-            t_stat=2.42,
-            n=days * 40,
-            days=days,
-            from_ms=NOW_MS - (days + horizon) * DAILY.milliseconds,
-            until_ms=NOW_MS - horizon * DAILY.milliseconds,
-            beats_baselines=True if (group, name) == ("score", "total") else None,
-        )
-        for source, data, days in (("live", "all", 40), ("backtest", "a_recording", 1000))
-        for horizon in (1, 3, 7)
-        for group, (measure, names) in groups.items()
-        for name in names
-    ]

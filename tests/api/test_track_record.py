@@ -60,6 +60,44 @@ async def test_while_nothing_is_measured_the_answer_is_empty_and_says_so(api: Ap
     assert answer["data_status"] == "fresh"
 
 
+async def test_what_is_awaited_is_told_and_is_no_figure(api: Api) -> None:
+    reason = (
+        "no outcome yet: the horizon of the first day's publications passes at 2026-01-02T01:00:00Z"
+    )
+    awaited = [
+        replace(
+            row,
+            value=None,
+            low=None,
+            high=None,
+            t_stat=None,
+            beats_baselines=None,
+            n=0,
+            days=0,
+            from_ms=0,
+            until_ms=0,
+            missing={"value": reason},
+        )
+        for row in live(days=0)
+        if (row.measure, row.group, row.name) == ("rank_ic", "score", "total")
+    ]
+    world.publish(api.store, document(PartKind.TRACK_RECORD, awaited), at_ms=LATER_MS)
+    await api.look()
+    alone = (await api.get(PATH)).json()
+    world.publish(api.store, world.track_record(*awaited), at_ms=LATER_MS + 1)
+    await api.look()
+    beside = (await api.get(PATH)).json()
+    item = (await api.get("/api/v1/recommendations")).json()["recommendations"][0]
+
+    assert (alone["live"], alone["backtest"], alone["summary"]) == ([], [], [])
+    assert alone["message"] == f"nothing has been measured yet: {reason}"
+    assert alone["unavailable"]["live.recommendations.7d"] == reason
+    assert beside["live"] == []
+    assert beside["backtest"]
+    assert reason in beside["message"]
+    assert item["track_record"]["measured_on"] == {"backtest": "binance_spot_1d"}
+
+
 async def test_before_anything_is_published_it_says_what_is_awaited(empty_api: Api) -> None:
     answer = (await empty_api.get(PATH)).json()
 
@@ -289,6 +327,23 @@ async def test_a_level_carries_the_record_of_its_methods(api: Api) -> None:
     assert whole["overall"]["backtest"]["beats_baselines"] is True
     assert whole["bands"]["aggressive_support"]["backtest"]["beats_baselines"] is False
     assert set(whole["sides"]) == {"support", "resistance"}
+
+
+async def test_the_best_of_many_methods_must_beat_random_lines_by_more(api: Api) -> None:
+    # 2.1 standard errors are more than chance for one method, not for the better of two (2.24)
+    held = ("hold_minus_placebo", 7, "method")
+    lucky = world.a_record(*held, "swing:support", figure=(0.021, 0.01), beats=True)
+    other = world.a_record(*held, "round_number:support", figure=(0.0, 0.01), beats=False)
+    found: list[bool] = []
+    for rows in ([lucky], [lucky, other], [replace(lucky, t_stat=2.3), other]):
+        at_ms = LATER_MS + len(found)
+        world.publish(api.store, document(PartKind.TRACK_RECORD, rows), at_ms=at_ms)
+        await api.look()
+        below = (await api.get("/api/v1/support-levels/BTC")).json()["levels"][0]
+        found.append(below["track_record"]["beats_baselines"])
+        assert below["track_record"]["methods"]["swing"]["backtest"]["beats_baselines"] is True
+
+    assert found == [True, False, True]
 
 
 async def test_levels_are_served_in_the_order_of_the_document_with_their_probability(

@@ -30,20 +30,20 @@ class TrackRecord:
         self.awaited = tuple(row for row in rows if not row.days)
         rows = self.rows = tuple(row for row in rows if row.days)
         self._classes: dict[tuple[str, str, str, str], list[Record]] = {}
-        days: dict[tuple[str, str], dict[str, int]] = {}
+        sizes: dict[tuple[str, str], dict[str, int]] = {}
         for row in rows:
             key = (row.subject, row.measure, row.group, row.name)
             self._classes.setdefault(key, []).append(row)
-            known = days.setdefault((row.subject, row.source), {})
-            known[row.data] = max(row.days, known.get(row.data, 0))
-        self._days: Mapping[tuple[str, str], Mapping[str, int]] = days
+            known = sizes.setdefault((row.subject, row.source), {})
+            known[row.data] = max(row.n, known.get(row.data, 0))
+        self._sizes: Mapping[tuple[str, str], Mapping[str, int]] = sizes
 
     def view(self, subject: str, ranked_sets: Iterable[str]) -> "View":
         """What was measured of `subject`: live in the first of `ranked_sets` that has any record, and on
-        the recording with the most days (of equally long ones the first by name).
+        the recording with the most observations (of equally large ones the first by name).
         """
-        live = self._days.get((subject, LIVE), {})
-        tested = self._days.get((subject, BACKTEST), {})
+        live = self._sizes.get((subject, LIVE), {})
+        tested = self._sizes.get((subject, BACKTEST), {})
         data = {}
         if (its_set := next((name for name in ranked_sets if name in live), None)) is not None:
             data[LIVE] = its_set
@@ -58,7 +58,7 @@ class TrackRecord:
 
     def data_of(self, source: str) -> tuple[str, ...]:
         """The ranked sets (live) or recordings (backtest) that have records, sorted."""
-        found = {name for (_, its), days in self._days.items() if its == source for name in days}
+        found = {name for (_, its), known in self._sizes.items() if its == source for name in known}
         return tuple(sorted(found))
 
     def of_class(self, subject: str, measure: str, group: str, name: str) -> Iterable[Record]:

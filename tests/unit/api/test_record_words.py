@@ -110,13 +110,19 @@ def test_levels_are_told_with_rate_placebos_methods_and_odds() -> None:
 
     assert "61.80 % held within 7 days" in text
     assert "+0.8 points against random lines beside them" in text
-    assert "Methods that beat random lines: round_number:support +1.9 points." in text
+    assert (
+        "Methods that beat random lines: round_number:support +1.9 points (of 4 looked at, " in text
+    )
+    assert "0.1 would by chance alone). Methods that do not: swing:support +0.1 points" in text
     assert "(Brier skill +0.021); it is off by 1.4 points." in text
 
 
-def test_an_estimate_that_is_worse_than_the_mean_rate_is_said_to_be() -> None:
-    skill = world.a_record("brier_skill", 7, "all", "all", figure=(-0.01, 0.004))
+@pytest.mark.parametrize(("skill", "error"), [(-0.01, 0.004), (0.007, 0.02)])
+def test_an_estimate_is_better_than_the_mean_rate_only_by_more_than_chance(
+    skill: float, error: float
+) -> None:
+    row = world.a_record("brier_skill", 7, "all", "all", figure=(skill, error))
 
-    assert "hold_probability is no better than the mean rate alone" in levels_in_words(
-        Figures.of([skill])
-    )
+    text = levels_in_words(Figures.of([row]))
+
+    assert "hold_probability is not shown to be better than the mean rate alone" in text

@@ -15,7 +15,7 @@ TOTAL = ("rank_ic", "score", "total")
 
 def a_record(source: str, data: str, *, days: int, beats: bool | None = True) -> Record:
     row = world.a_record(*("rank_ic", 1, "score", "total"), figure=(0.1, 0.01), beats=beats)
-    return replace(row, source=source, data=data, days=days)
+    return replace(row, source=source, data=data, days=days, n=40 * days)
 
 
 def test_a_document_gives_back_its_rows() -> None:
@@ -30,12 +30,14 @@ def test_a_document_gives_back_its_rows() -> None:
     assert part.rows[0].measure is part.rows[1].measure  # each word is kept once
 
 
-def test_the_longest_recording_is_shown_and_of_equal_ones_the_first_by_name() -> None:
-    long, longer = a_record(BACKTEST, "bybit", days=10), a_record(BACKTEST, "okx", days=20)
+def test_the_largest_recording_is_shown_and_of_equal_ones_the_first_by_name() -> None:
+    small, large = a_record(BACKTEST, "bybit", days=10), a_record(BACKTEST, "okx", days=20)
     equal = a_record(BACKTEST, "binance", days=20)
+    longer = replace(small, days=30)
 
-    assert TrackRecord((long, longer)).view("recommendations", ()).data == {BACKTEST: "okx"}
-    shown = TrackRecord((long, longer, equal)).view("recommendations", ())
+    assert TrackRecord((small, large)).view("recommendations", ()).data == {BACKTEST: "okx"}
+    assert TrackRecord((longer, large)).view("recommendations", ()).data == {BACKTEST: "okx"}
+    shown = TrackRecord((small, large, equal)).view("recommendations", ())
     assert shown.of(*TOTAL) == {1: {BACKTEST: equal}}
 
 
@@ -55,6 +57,26 @@ def test_horizons_come_in_order_and_the_longest_is_known() -> None:
     assert list(view.of(*TOTAL)) == [1, 3, 7]
     assert view.longest_days == 7
     assert view.of("rank_ic", "score", "risk") == {}
+
+
+def test_a_total_is_found_by_either_name_and_with_the_verdict() -> None:
+    named = a_record(BACKTEST, "b", days=9, beats=None)
+    whole = replace(a_record(BACKTEST, "b", days=9, beats=False), group="all", name="all")
+
+    for rows, expected in (((named, whole), whole), ((named,), named), ((whole,), whole)):
+        view = TrackRecord(rows).view("recommendations", ())
+        assert view.of_total() == {1: {BACKTEST: expected}}
+
+
+def test_what_is_awaited_is_no_record() -> None:
+    awaited = replace(
+        a_record(LIVE, "all", days=0), value=None, missing={"value": "no outcome yet"}
+    )
+    track = TrackRecord((awaited,))
+
+    assert (track.rows, track.awaited) == ((), (awaited,))
+    assert track.data_of(LIVE) == ()
+    assert track.view("recommendations", ("all",)).of_total() == {}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dantaro.api.schemas.track_record import RecordItem
 from dantaro.api.times import rfc3339
 from dantaro.market.results import RankedSetSummary
 from dantaro.queries import Snapshot
-from dantaro.queries.track_record import Measured, View
+from dantaro.queries.track_record import BACKTEST, Measured, View
 
 NOT_RECORDED = "not_recorded"
 """The generation is of a version that did not keep it."""
@@ -23,13 +23,13 @@ def ranking_model(snapshot: Snapshot, summary: RankedSetSummary) -> ModelDetails
     name, sha256 = summary.model or None, summary.model_sha256 or None
     recorded = _recorded(snapshot, "ranking")
     training = _training(recorded) if recorded.get("sha256") == sha256 else None
-    view = _backtest(snapshot, RECOMMENDATIONS)
+    views = _backtests(snapshot, RECOMMENDATIONS)
     unfitted = NOT_RECORDED if name is None else NOT_FITTED
     return ModelDetails(
         name=name,
         sha256=sha256,
         training=training,
-        out_of_sample=[] if view is None else _items(view.of_total()),
+        out_of_sample=[item for view in views for item in _items(view.of_total())],
         unavailable={
             **absent(NOT_RECORDED, name=name),
             **absent(unfitted, sha256=sha256),
@@ -44,15 +44,18 @@ def level_model(snapshot: Snapshot) -> ModelDetails | None:
     if not recorded:
         return None
     name, sha256, training = recorded.get("name"), recorded.get("sha256"), _training(recorded)
-    view = _backtest(snapshot, LEVELS)
+    views = _backtests(snapshot, LEVELS)
     judged = ("brier_skill", "calibration_error")
     return ModelDetails(
         name=name,
         sha256=sha256,
         training=training,
-        out_of_sample=[]
-        if view is None
-        else [item for measure in judged for item in _items(view.of(measure, "all", "all"))],
+        out_of_sample=[
+            item
+            for view in views
+            for measure in judged
+            for item in _items(view.of(measure, "all", "all"))
+        ],
         unavailable=absent(NOT_RECORDED, name=name, sha256=sha256, training=training),
     )
 
@@ -80,9 +83,11 @@ def _training(recorded: Mapping[str, Any]) -> TrainingDetails | None:
     )
 
 
-def _backtest(snapshot: Snapshot, subject: str) -> View | None:
+def _backtests(snapshot: Snapshot, subject: str) -> list[View]:
+    """The records of each recording, by the recording's name."""
     track = snapshot.track_record
-    return None if track is None else track.view(subject, ())
+    names = () if track is None else track.data_of(BACKTEST)
+    return [View(track, subject, {BACKTEST: name}, 0) for name in names if track is not None]
 
 
 def _items(measured: Measured) -> list[RecordItem]:

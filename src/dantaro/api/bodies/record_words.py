@@ -14,6 +14,8 @@ from dantaro.queries.track_record import LEAST_LIVE_DAYS, LIVE, telling
 _TOPS = ("20", "10", "50")
 _TIERS = ("high", "middle", "low")
 _NAMED = 6
+_TAIL = 0.025
+"""The share of worthless classes whose 95 % interval lies above zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,8 @@ def _methods(figures: Figures) -> str:
     if not methods:
         return ""
     words = (
-        f"Methods that beat random lines: {_some(better)}."
+        f"Methods that beat random lines: {_some(better)} (of {len(methods)} looked at, "
+        f"{_TAIL * len(methods):.1f} would by chance alone)."
         if better
         else "No method beats random lines by more than chance."
     )
@@ -178,7 +181,7 @@ def _odds(figures: Figures) -> str:
     error = figures.get("calibration_error", "all", "all")
     words = []
     if skill is not None:
-        better = "better" if (skill.value or 0.0) > 0 else "no better"
+        better = "better" if (skill.low or 0.0) > 0 else "not shown to be better"
         words.append(
             f"hold_probability is {better} than the mean rate alone (Brier skill {skill.value:+.3f})"
         )

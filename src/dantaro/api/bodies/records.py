@@ -1,6 +1,7 @@
 """What was measured of a class, in the short form that items and levels carry."""
 
 from collections.abc import Iterator, Mapping
+from statistics import NormalDist
 from typing import Literal, cast
 
 from pydantic import BaseModel
@@ -24,6 +25,7 @@ RECOMMENDATIONS = "recommendations"
 LEVELS = "levels"
 _VERDICTS = ("beats_baselines", "source")
 _DIGITS = 4
+_TAIL = 0.025
 
 Reasons = Mapping[str, str]
 """Each null of a record, by its dotted name, with the reason."""
@@ -91,11 +93,11 @@ def level_record(view: View | None, methods: tuple[str, ...], side: Side) -> Lev
         for method in found
         if (decider := deciding(_held(view, "method", f"{method}:{side}"))) is not None
     ]
-    # One method that is worth something makes the level worth it, whatever else found it too.
-    best = max(deciders, key=lambda record: record.beats_baselines is True, default=None)
+    beaten = next((row for row in deciders if _stands_out(row, of=len(deciders))), None)
+    said = beaten or next(iter(deciders), None)
     return LevelRecord(
-        beats_baselines=None if best is None else best.beats_baselines,
-        source=None if best is None else _source(best),
+        beats_baselines=None if said is None else beaten is not None,
+        source=None if said is None else _source(said),
         horizon_days=view.longest_days,
         measured_on=view.data,
         methods=found,
@@ -138,6 +140,14 @@ def _nulls(value: BaseModel | Mapping[str, object], where: str) -> Iterator[str]
             yield f"{where}.{name}"
         elif isinstance(inner, BaseModel | Mapping):
             yield from _nulls(inner, f"{where}.{name}")
+
+
+def _stands_out(row: Record, *, of: int) -> bool:
+    """Whether a class beats its placebos even as the best `of` so many that were looked at (Bonferroni)."""
+    if not row.beats_baselines:
+        return False
+    bound = NormalDist().inv_cdf(1 - _TAIL / of)
+    return of == 1 or (row.t_stat is not None and row.t_stat >= bound)
 
 
 def _horizon(verdicts: Mapping[str, Record], means: Mapping[str, Record]) -> HorizonRecord:

@@ -87,7 +87,8 @@ def initializing_body(
 
 def record_item(row: Record) -> RecordItem:
     """One figure as it is answered."""
-    absent = {name: NOT_MEASURED_YET for name in _FIGURES if getattr(row, name) is None}
+    reason = NOT_MEASURED_YET if row.value is None else "no_interval"
+    absent = {name: reason for name in _FIGURES if getattr(row, name) is None}
     if row.beats_baselines is None:
         absent["beats_baselines"] = "not_held_against_baselines"
     return RecordItem(
@@ -169,8 +170,8 @@ def _message(
     if filters.source != BACKTEST and filters.tier is None:
         if not live_sets:
             return (
-                f"no publication has been scored yet: {_awaited(track)}; `backtest` is from recorded "
-                "candles alone"
+                f"there is no live record yet: {_awaited(track)}; `backtest` is from recorded candles "
+                "alone"
             )
         if filters.ranked_set not in live_sets:
             there_are = ", ".join(live_sets[:20])

@@ -256,9 +256,13 @@ TRACK_RECORD: JsonDict = {
     "measured_at": PUBLISHED,
     "cache_timestamp": PUBLISHED,
     "data_source": "cache",
-    "message": "no publication has been scored yet: the first is when its horizon of 1, 3 or 7 days has "
-    "passed; `backtest` is from recorded candles alone",
-    "unavailable": {"live": "not_measured_yet"},
+    "message": "there is no live record yet: no outcome yet: the horizon of the first day's publications "
+    "passes at 2026-01-02T01:00:00Z; `backtest` is from recorded candles alone",
+    "unavailable": {
+        "live": "not_measured_yet",
+        "live.recommendations.1d": "no outcome yet: the horizon of the first day's publications passes "
+        "at 2026-01-02T01:00:00Z",
+    },
 }
 BUNDLE: JsonDict = {
     **AGE,

@@ -159,7 +159,7 @@ class ModelDetails(Body):
     ]
     training: TrainingDetails | None
     out_of_sample: Annotated[
-        list[RecordItem], Field(description="what its backtest measured, by horizon")
+        list[RecordItem], Field(description="what its backtests measured, by recording and horizon")
     ]
     unavailable: Unavailable
 
