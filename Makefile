@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 ARGS ?=
 
-.PHONY: help run demo test check bench fuzz soak format clean setup setup-dev
+.PHONY: help run demo test check bench evaluate fuzz soak format clean setup setup-dev
 
 help: ## Explain every target
 	@echo "usage: make TARGET [PYTHON=python3.12] [ARGS='...']"
@@ -37,6 +37,9 @@ check: setup-dev ## Format, lint, types, import rule, shell and Dockerfile lint,
 
 bench: setup-dev ## Measure speed and memory, each figure beside a yardstick of the same run
 	$(BIN)/python -m benchmarks $(ARGS)
+
+evaluate: setup-dev ## Measure on recorded candles: make evaluate ARGS='--data candles.parquet --out report'
+	$(BIN)/dantaro evaluate $(ARGS)
 
 fuzz: setup-dev ## Long property and hostile-exchange runs (loopback only, bounded)
 	DANTARO_TEST_FUZZ=1 $(BIN)/pytest -q tests/chaos -m fuzz $(ARGS)

@@ -12,10 +12,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import analysis_figures, http_figures, storage_figures, worker_figures
+from benchmarks import (
+    analysis_figures,
+    evaluation_figures,
+    http_figures,
+    storage_figures,
+    worker_figures,
+)
 from benchmarks.figures import Figure, show
 
-_PARTS = ("http", "analysis", "storage", "worker")
+_PARTS = ("http", "analysis", "evaluation", "storage", "worker")
 
 
 def main() -> None:
@@ -29,6 +35,7 @@ def main() -> None:
     parts: dict[str, Callable[[Path], Iterator[Figure]]] = {
         "http": lambda folder: http_figures.measure(folder, seconds=chosen.seconds),
         "analysis": lambda _: analysis_figures.measure(chosen.markets or [400, 2000]),
+        "evaluation": lambda _: evaluation_figures.measure(),
         "storage": storage_figures.measure,
         "worker": worker_figures.measure,
     }

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -207,7 +208,9 @@ def _make_folder(out: Path) -> None:
 
 
 def _summarise(report: "Report", out: Path, screen: Console) -> None:
-    table = Table("recording", "days", "rank IC (t)", "ahead of the best baseline", "top, net (t)")
+    table = Table(box=box.SIMPLE)
+    for heading in ("recording", "days", "rank IC (t)", "ahead of the best baseline", "top, net (t)"):
+        table.add_column(heading, overflow="fold")
     for found in report.recordings:
         for contender in found.contenders:
             if contender.name != "total":

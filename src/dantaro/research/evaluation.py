@@ -385,6 +385,7 @@ class Evaluation:
             "code": self._code,
             "data": recording.sha256,
             "recording": recording.name,
+            "span": [recording.from_ms, recording.until_ms, recording.rows],
             "parameters": self._options.parameters.to_json(),
         }
         return Checkpoints(self._out_dir / WORK, inputs)
