@@ -73,6 +73,7 @@ async def test_while_nothing_is_published_no_path_fails(empty_api: Api) -> None:
     paths = {
         "/api/v1/recommendations/BTC": 404,
         "/api/v1/rating/BTC": 404,
+        "/api/v1/track-record": 200,
         "/api/v1/exclusions": 200,
         "/api/v1/premium": 200,
         "/api/v1/markets": 200,
@@ -91,7 +92,11 @@ async def test_while_nothing_is_published_no_path_fails(empty_api: Api) -> None:
 
 
 async def test_lists_are_empty_and_say_why_while_nothing_is_published(empty_api: Api) -> None:
-    for path, name in (("exclusions", "exclusions"), ("premium?coin=BTC", "premium")):
+    for path, name in (
+        ("exclusions", "exclusions"),
+        ("premium?coin=BTC", "premium"),
+        ("track-record", "backtest"),
+    ):
         answer = (await empty_api.get(f"/api/v1/{path}")).json()
         assert (answer["success"], answer[name], answer["data_status"]) == (
             True,

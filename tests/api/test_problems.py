@@ -22,6 +22,7 @@ KEYED = [
     "/api/v1/recommendations/BTC",
     "/api/v1/support-levels/BTC",
     "/api/v1/market-status",
+    "/api/v1/track-record",
     "/api/v1/rating/BTC",
     "/api/v1/exclusions",
     "/api/v1/premium",
