@@ -209,7 +209,13 @@ def _make_folder(out: Path) -> None:
 
 def _summarise(report: "Report", out: Path, screen: Console) -> None:
     table = Table(box=box.SIMPLE)
-    for heading in ("recording", "days", "rank IC (t)", "ahead of the best baseline", "top, net (t)"):
+    for heading in (
+        "recording",
+        "days",
+        "rank IC (t)",
+        "ahead of the best baseline",
+        "top, net (t)",
+    ):
         table.add_column(heading, overflow="fold")
     for found in report.recordings:
         for contender in found.contenders:

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from dantaro import __version__
-from dantaro.analysis.measures import LEAST_MARKETS
 from dantaro.analysis.models import RankingModel
 from dantaro.analysis.panel import BoolArray, FloatArray
 from dantaro.analysis.parameters import Parameters
-from dantaro.errors import ConfigurationError, RecordingInvalid
+from dantaro.errors import ConfigurationError
 from dantaro.market.timeframes import DAY_MS, HOURLY
 from dantaro.research import leaks, selection
 from dantaro.research.baselines import (
@@ -42,27 +41,23 @@ from dantaro.research.ledger import add_to_ledger, as_trials
 from dantaro.research.level_study import study_levels
 from dantaro.research.recordings import Recording
 from dantaro.research.report_data import (
-    DataFile,
     FeatureCheck,
-    FeatureCurve,
-    Influence,
     LevelFindings,
     RecordingFindings,
     Report,
     Run,
     Selection,
 )
-from dantaro.research.report_data import Fold as FoldSpan
+from dantaro.research.sections import data_file, fold_span, influence_of, notes
 from dantaro.research.walkforward import (
     DatedModel,
     EngineRun,
-    influence,
     judge,
     open_ended,
     run_engine,
+    usable_folds,
 )
 
-_LEAST_TRAINING_DAYS = 30
 WORK, LEDGER = ".work", "ledger.json"
 _FOREVER_MS = 2**62
 
@@ -344,11 +339,11 @@ class Evaluation:
             engines=selection.engine_records(
                 fitted.candidates, outcomes, fitted.chosen_days, count=options.top
             ),
-            folds=tuple(_span(fold, fitted.decisions) for fold in fitted.folds),
+            folds=tuple(fold_span(fold, fitted.decisions) for fold in fitted.folds),
             ledger=as_trials(ledger),
             deflated_sharpe=tuple(selection.deflated(same, name, h) for h in options.horizons),
             overfitting=tuple(selection.overfitted(same, h) for h in options.horizons),
-            influence=(_influence(fitted.chosen),),
+            influence=(influence_of(fitted.chosen),),
         )
 
     def _run_section(self) -> Run:
@@ -359,7 +354,7 @@ class Evaluation:
             seed=options.seed,
             horizons_days=options.horizons,
             costs_bps=options.costs_bps,
-            data=tuple(_data_file(recording) for recording in self._recordings),
+            data=tuple(data_file(recording) for recording in self._recordings),
             model=f"{model.name}, sha256 {model.sha256}" if model else "fitted walk-forward",
             parameters={
                 "top": options.top,
@@ -405,49 +400,6 @@ class Evaluation:
         self._on_step(name, self._done, self._total)
 
 
-def usable_folds(recording: Recording, decisions: Decisions) -> tuple[Fold, ...]:
-    """The folds that have enough to be fitted on and something to be tested on.
-
-    Raises:
-        RecordingInvalid: there is none; the message says what is missing.
-    """
-    ranked = decisions.ranked.sum(axis=0)
-    enough = ranked >= LEAST_MARKETS
-    folds = tuple(
-        fold
-        for fold in walk_forward(ranked.size, horizon=max(TARGET))
-        if enough[: fold.train_end].sum() >= _LEAST_TRAINING_DAYS
-        and enough[fold.test_start : fold.test_end].any()
-    )
-    if folds:
-        return folds
-    reasons = {
-        str(reason): int(applied.sum()) for reason, applied in decisions.universe.reasons.items()
-    }
-    most = max(reasons, key=lambda name: reasons[name], default="")
-    left_out = f" (most were left out as {most})" if reasons.get(most) else ""
-    raise RecordingInvalid(
-        f"{recording.file}: {ranked.size} days, {int(enough.sum())} of them with {LEAST_MARKETS} ranked "
-        f"markets or more, and at most {int(ranked.max(initial=0))} ranked on one{left_out}; a third of "
-        f"the days is fitted on, which takes {_LEAST_TRAINING_DAYS} such days, and the rest is tested. "
-        "Give a longer recording of more markets first, or measure a finished --model"
-    )
-
-
-def notes(recording: Recording) -> Sequence[str]:
-    """What a reader must know of a recording's data."""
-    found = []
-    if recording.rejected:
-        counts = ", ".join(f"{count} {reason}" for reason, count in recording.rejected.items())
-        first = f"; the first: {recording.first_rejected}" if recording.first_rejected else ""
-        found.append(
-            f"{recording.name}: candles that cannot be true were left out: {counts}{first}."
-        )
-    if recording.duplicates:
-        found.append(f"{recording.name}: {recording.duplicates} repeated candles were dropped.")
-    return found
-
-
 def _trees(
     table: FloatArray, decisions: Decisions, horizon: int, train_end: int, seed: int
 ) -> Arrays:
@@ -463,40 +415,3 @@ def _fold_days(fitted: Fitted) -> Mapping[str, BoolArray]:
         found[str(fold.number)] = days
     found["held back"] = fitted.held_back
     return found
-
-
-def _span(fold: Fold, decisions: Decisions) -> FoldSpan:
-    decided = decisions.decided_at_ms
-    return FoldSpan(
-        number=fold.number,
-        train_from_ms=int(decided[0]),
-        train_until_ms=int(decided[fold.train_end - 1]),
-        test_from_ms=int(decided[fold.test_start]),
-        test_until_ms=int(decided[fold.test_end - 1]),
-        embargo_days=fold.test_start - fold.train_end,
-        looked_at_once=fold.held_back,
-    )
-
-
-def _influence(run: EngineRun) -> Influence:
-    shares = influence(run.models)
-    return Influence(
-        kind="weight" if run.family != "trees" else "contribution",
-        engine=run.engine,
-        at_ms=tuple(dated.from_ms for dated in run.models),
-        curves=tuple(FeatureCurve(name, tuple(values.tolist())) for name, values in shares.items()),
-    )
-
-
-def _data_file(recording: Recording) -> DataFile:
-    return DataFile(
-        name=recording.file,
-        sha256=recording.sha256,
-        exchange=recording.exchange,
-        timeframe=recording.timeframe.name,
-        markets=len(recording.markets),
-        days=recording.days,
-        rows=recording.rows,
-        from_ms=recording.from_ms,
-        until_ms=recording.until_ms,
-    )

@@ -7,14 +7,19 @@ from functools import partial
 import numpy as np
 
 from dantaro.analysis.features import NAMES
+from dantaro.analysis.measures import LEAST_MARKETS
 from dantaro.analysis.model_files import Training
 from dantaro.analysis.models import Linear, RankingModel, parse_ranking
 from dantaro.analysis.panel import BoolArray, FloatArray
 from dantaro.analysis.scores import estimates
+from dantaro.errors import RecordingInvalid
 from dantaro.research.checkpoints import Arrays, Checkpoints, packed, step_name
 from dantaro.research.decisions import Decisions, daily_ranks, flat, unflat
-from dantaro.research.engines import Design, Engine
-from dantaro.research.folds import Fold
+from dantaro.research.engines import TARGET, Design, Engine
+from dantaro.research.folds import Fold, walk_forward
+from dantaro.research.recordings import Recording
+
+_LEAST_TRAINING_DAYS = 30
 
 OnFold = Callable[[], None]
 
@@ -42,6 +47,35 @@ class EngineRun:
     family: str
     estimates: FloatArray
     models: tuple[DatedModel, ...]
+
+
+def usable_folds(recording: Recording, decisions: Decisions) -> tuple[Fold, ...]:
+    """The folds that have enough to be fitted on and something to be tested on.
+
+    Raises:
+        RecordingInvalid: there is none; the message says what is missing.
+    """
+    ranked = decisions.ranked.sum(axis=0)
+    enough = ranked >= LEAST_MARKETS
+    folds = tuple(
+        fold
+        for fold in walk_forward(ranked.size, horizon=max(TARGET))
+        if enough[: fold.train_end].sum() >= _LEAST_TRAINING_DAYS
+        and enough[fold.test_start : fold.test_end].any()
+    )
+    if folds:
+        return folds
+    reasons = {
+        str(reason): int(applied.sum()) for reason, applied in decisions.universe.reasons.items()
+    }
+    most = max(reasons, key=lambda name: reasons[name], default="")
+    left_out = f" (most were left out as {most})" if reasons.get(most) else ""
+    raise RecordingInvalid(
+        f"{recording.file}: {ranked.size} days, {int(enough.sum())} of them with {LEAST_MARKETS} ranked "
+        f"markets or more, and at most {int(ranked.max(initial=0))} ranked on one{left_out}; a third of "
+        f"the days is fitted on, which takes {_LEAST_TRAINING_DAYS} such days, and the rest is tested. "
+        "Give a longer recording of more markets first, or measure a finished --model"
+    )
 
 
 def design(decisions: Decisions, columns: int, *, horizons: Sequence[int]) -> Design:
