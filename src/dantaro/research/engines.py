@@ -7,7 +7,7 @@ seven-day ranking loses by.
 
 From the plain to the rich: equal weights (nothing fitted), ridge and non-negative least squares on ranks,
 boosted stumps (an additive model: one curve per feature), and boosted trees. What was tried before these
-and left out is in `docs/decisions/0006-ranking-model.md`.
+and left out is in `docs/decisions/0005-ranking-model.md`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
